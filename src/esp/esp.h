@@ -1,0 +1,155 @@
+/* The userspace data plane: inner packets → ESP → inner packets. RFC 4303, 4301 5, 3948, 4106,
+ * 7634, …
+ *
+ * Pure: no sockets. Batches in, batches out, buffers come with the batch, nothing is allocated,
+ * locked, logged or copied per packet. The SA database is shared by all workers: look-ups are RCU
+ * (liburcu, memb or qsbr flavour as the implementation finds best), updates take a mutex. Any
+ * worker may seal with any SA (a batch reserves its sequence numbers with one atomic add); only the
+ * worker in the first octet of the SPI opens with it and owns its replay window. Each worker keeps
+ * its own OpenSSL contexts per SA. */
+#ifndef IKEBANA_ESP_ESP_H
+#define IKEBANA_ESP_ESP_H
+
+#include "child/child.h"
+
+enum {
+    ESP_HEADROOM = 64, /* free octets that a buffer has before the packet, for ESP header and IV */
+    ESP_TAILROOM = 96, /* and behind it, for padding, trailer and ICV */
+    ESP_BATCH_MAX = 64,
+};
+
+struct esp_db;
+
+struct esp_db *esp_db_new(unsigned workers);
+void esp_db_free(struct esp_db *db);
+/* Each thread that opens or seals: once at its start and end, and esp_quiescent() once per loop
+ * turn. */
+void esp_thread_begin(struct esp_db *db);
+void esp_thread_end(struct esp_db *db);
+void esp_quiescent(struct esp_db *db);
+
+/* Copies what it needs out of spec. false: why (child.install-failed, res.memory). */
+bool esp_sa_add(struct esp_db *db, const struct sa_spec *spec, struct finding *why);
+/* Outbound traffic of the child's selectors goes through this SA from now on. */
+void esp_sa_use(struct esp_db *db, uint32_t spi_out, uint32_t child_id);
+/* New outer addresses. */
+void esp_sa_move(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_inbound,
+                 const struct address *local, const struct address *remote, bool in_udp);
+void esp_sa_remove(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_inbound);
+
+/* Policies without an SA: pass, drop, trap (fail closed). Same key replaces. */
+struct esp_policy {
+    uint32_t id; /* child_id, or a number of the caller's for shunts */
+    enum child_mode
+        mode; /* PASS, DROP; TUNNEL without an SA: trap, or drop while the child is down */
+    struct selectors local_ts, remote_ts;
+    uint32_t priority; /* lower first, as in the kernel; 0: by the selectors, more exact first */
+};
+bool esp_policy_set(struct esp_db *db, const struct esp_policy *p);
+void esp_policy_remove(struct esp_db *db, uint32_t id);
+
+enum esp_verdict {
+    ESP_SEND,      /* seal: an ESP packet for `out`; open: an inner packet for the TUN */
+    ESP_PASS,      /* outbound bypass: deliver in clear (the caller decides how) */
+    ESP_DROP,      /* counted */
+    ESP_REPLY,     /* outbound: the buffer now holds an ICMP error for the inner sender (TUN) */
+    ESP_ACQUIRE,   /* outbound: a trap policy wants an SA; policy_id says which */
+    ESP_DUMMY,     /* inbound: next header 59, RFC 4303 2.6 */
+    ESP_KEEPALIVE, /* inbound UDP: one octet 0xff */
+};
+
+enum esp_drop {
+    ESP_OK,
+    ESP_NO_POLICY,
+    ESP_NO_SA,
+    ESP_UNKNOWN_SPI,
+    ESP_TOO_SHORT,
+    ESP_REPLAYED,
+    ESP_BAD_ICV,
+    ESP_BAD_PADDING,
+    ESP_BAD_INNER,
+    ESP_WRONG_SELECTOR,
+    ESP_TOO_BIG,
+    ESP_SEQ_EXHAUSTED,
+    ESP_LIFETIME,
+    ESP_DROP_COUNT,
+};
+
+/* One packet. `data` points into a buffer with ESP_HEADROOM before and ESP_TAILROOM behind its
+ * capacity. In place. */
+struct esp_packet {
+    uint8_t *data;
+    uint32_t len;
+    uint32_t capacity;            /* octets that may be written from data on */
+    struct address local, remote; /* seal: out; open: in, of the outer packet */
+    bool in_udp;                  /* seal: out; open: in */
+    uint8_t outer_tos;            /* seal: out (DSCP, ECN to set); open: in (ECN seen) */
+    bool outer_df;                /* seal: out */
+    enum esp_verdict verdict;     /* out */
+    enum esp_drop why;            /* out, with ESP_DROP */
+    uint32_t spi;                 /* out */
+    uint32_t policy_id;           /* out, child_id or policy id */
+};
+
+/* What else came of a batch: at most one entry of each kind per SA, for the engine (as struct
+ * dataplane_input). */
+struct esp_notice {
+    uint8_t kind; /* enum dataplane_kind's values; esp does not see step/: 0 soft, 1 hard, 2 first
+                     use, 3 used, 4 fault */
+    uint32_t spi, child_id;
+    enum esp_drop why;
+    uint64_t count;
+    struct address remote;
+};
+struct esp_notices {
+    struct esp_notice at[ESP_BATCH_MAX];
+    size_t count;
+};
+
+/* worker: of the calling thread. now_ms: any monotonic milliseconds (for the once-a-second
+ * notices). pmtu: looked up from esp_set_pmtu(). */
+void esp_seal(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
+              int64_t now_ms, struct esp_notices *notices);
+void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
+              int64_t now_ms, struct esp_notices *notices);
+
+/* The largest outer packet (with IP header) towards a remote; 0 = forget. Learned from ICMP or the
+ * interface. */
+void esp_set_pmtu(struct esp_db *db, const struct address *remote, uint16_t mtu);
+/* The largest inner packet that fits through a suite over outer_mtu. */
+uint16_t esp_inner_mtu(const struct encr *e, const struct integ *i, uint8_t outer_family,
+                       bool in_udp, uint16_t outer_mtu);
+
+struct esp_stats {
+    uint64_t packets, bytes; /* bytes: of inner packets */
+    int64_t last_use_ms;     /* now_ms of the last packet; -1 = never */
+    uint64_t dropped[ESP_DROP_COUNT];
+    uint64_t sequence; /* highest seen or sent */
+};
+/* false: no such SA. */
+bool esp_sa_stats(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_inbound,
+                  struct esp_stats *out);
+/* Drops that belong to no SA. */
+void esp_db_stats(struct esp_db *db, uint64_t dropped[ESP_DROP_COUNT]);
+const char *esp_drop_name(enum esp_drop why);
+enum cause esp_drop_cause(enum esp_drop why);
+
+/* ---- replay window, RFC 4303 3.4.3 and appendix A2; RFC 6479's ring of words ---- */
+
+enum { REPLAY_WINDOW_MAX = 4096 };
+
+struct replay {
+    uint64_t top;  /* highest sequence number accepted */
+    uint32_t size; /* packets; 0 = off */
+    bool esn;
+    uint64_t bits[REPLAY_WINDOW_MAX / 64 + 1];
+};
+void replay_init(struct replay *r, uint32_t size, bool esn);
+/* The full 64-bit number that the low half stands for. */
+uint64_t replay_guess(const struct replay *r, uint32_t low);
+/* Before the ICV is checked. */
+bool replay_check(const struct replay *r, uint64_t sequence);
+/* After it was good; false: lost a race with itself (already there). */
+bool replay_accept(struct replay *r, uint64_t sequence);
+
+#endif

@@ -1,0 +1,245 @@
+/* What is configured: connections, children, proposals, selectors, identities, secrets; and the
+ * choices made with it. Objects made from settings are immutable and shared by counting references.
+ */
+#ifndef IKEBANA_POLICY_POLICY_H
+#define IKEBANA_POLICY_POLICY_H
+
+#include <stdatomic.h>
+
+#include <ikebana/finding.h>
+
+#include "base/address.h"
+#include "base/secret.h"
+#include "crypto/crypto.h"
+#include "policy/settings.h"
+#include "wire/payloads.h"
+
+/* ---- findings.c: a list of findings while something is read ---- */
+
+struct findings {
+    struct arena *arena;
+    struct finding *at;
+    size_t count, room;
+};
+
+/* ---- proposal.c ---- */
+
+/* What was agreed. Zero where a type does not apply. */
+struct suite {
+    uint16_t encr, encr_bits, integ, prf, ke;
+    bool esn;
+    uint8_t proposal_number; /* of the peer's or our offer */
+};
+
+/* Reads one proposal ("aes256gcm16-prfsha384-ecp384", "default", …) by the rules of
+ * data/spec/proposal-keywords.tsv; "default" may give two proposals. param is the path for
+ * findings. Weak and unserved algorithms: a finding each (conf.weak-proposal as warning; an
+ * algorithm that this build does not serve is left out with a warning as long as another of its
+ * type remains, else conf.bad-value). Appends to out (arrays in the arena). protocol: PROTOCOL_IKE,
+ * PROTOCOL_ESP, PROTOCOL_AH. */
+bool policy_parse_proposals(struct span text, uint8_t protocol, struct arena *a,
+                            struct proposals *out, const char *param, struct findings *found);
+/* "aes256gcm16-prfsha384-ecp384", in our keywords; several joined by ", ". */
+const char *policy_proposal_text(const struct proposal *p, struct arena *a);
+const char *policy_proposals_text(const struct proposals *p, struct arena *a);
+const char *policy_suite_text(const struct suite *s, uint8_t protocol, struct arena *a);
+/* "ecp384" for a transform, "NUMBER" when unknown. */
+const char *policy_transform_text(const struct transform *t, struct arena *a);
+
+/* The first of `prefer` that the other list meets, one transform of each type, in the order of
+ * `prefer` (ours as responder, as strongSwan does by default). ke_matters: false for the CHILD SA
+ * in IKE_AUTH, where key exchange transforms are ignored on both sides (RFC 7296 1.2). wanted_ke: a
+ * group to prefer where possible (that of the KE payload), 0 = none: avoids INVALID_KE_PAYLOAD only
+ * among equals of our list. Transforms that crypto does not serve, or with is_odd, are never
+ * chosen. An AEAD offer matches with no INTEG or INTEG NONE. No SN transform means no ESN. false:
+ * why gets cause (given), expected = ours, seen = theirs, nearest = the pair that differs in the
+ * fewest types, with the differing types of both sides named ("proposal 2: same but for KE: ours
+ * ecp384, theirs modp2048 modp3072"). */
+bool policy_choose_proposal(const struct proposals *offered, const struct proposals *ours,
+                            uint8_t protocol, bool ke_matters, uint16_t wanted_ke, enum cause cause,
+                            struct arena *a, struct suite *out, struct finding *why);
+/* Initiator: the one proposal of the answer must be a choice out of what we offered. */
+bool policy_check_chosen(const struct proposals *answer, const struct proposals *offered,
+                         uint8_t protocol, bool ke_matters, enum cause cause, struct arena *a,
+                         struct suite *out, struct finding *why);
+/* The chosen suite as a proposal of one transform per type, for the answer. spi as given. */
+void policy_suite_proposal(const struct suite *s, uint8_t protocol, struct span spi,
+                           struct arena *a, struct proposal *out);
+bool policy_offers_group(const struct proposals *p, uint16_t group);
+/* First group offered, 0 = none. */
+uint16_t policy_first_group(const struct proposals *p);
+/* A copy without KE transforms (children in IKE_AUTH), with spi in each proposal, numbered from 1.
+ */
+bool policy_copy_proposals(const struct proposals *p, struct span spi, bool with_ke,
+                           struct arena *a, struct proposals *out);
+
+/* ---- selector.c: RFC 7296 2.9, 3.13; RFC 4301 4.4.1.1 ---- */
+
+enum { SELECTORS_MAX = 64 };
+
+struct selector {
+    uint8_t from[16], to[16];    /* inclusive; IPv4 in the first four octets */
+    uint16_t port_from, port_to; /* 0..65535 any; 65535..0 OPAQUE; ICMP: type << 8 | code */
+    uint8_t family;              /* enum family */
+    uint8_t protocol;            /* 0 any */
+    bool is_dynamic; /* from and to are filled in at negotiation with the tunnel's address */
+};
+
+struct selectors {
+    struct selector *at;
+    size_t count;
+};
+
+/* "10.0.0.0/8[tcp/80]", "dynamic", "10.0.0.1-10.0.0.9" … */
+bool policy_parse_selector(struct span text, struct selector *out, struct arena *a,
+                           const char **why);
+const char *policy_selector_text(const struct selector *s, struct arena *a);
+const char *policy_selectors_text(const struct selectors *s, struct arena *a); /* joined by ", " */
+/* dynamic ones become the host address (protocol and ports kept). */
+bool policy_resolve_selectors(const struct selectors *s, const struct address *host,
+                              struct arena *a, struct selectors *out);
+bool policy_selector_meet(const struct selector *x, const struct selector *y,
+                          struct selector *out); /* intersection; false: empty */
+bool policy_selector_within(const struct selector *part, const struct selector *whole);
+bool policy_selectors_within(const struct selectors *part, const struct selectors *whole);
+/* Narrows the peer's offer to ours: every meeting of one of ours with one of theirs, in our order,
+ * without doubles and without ones inside another. false: nothing meets; why: cause, expected =
+ * ours, seen = theirs, nearest says which dimension fails (address, protocol, port). RFC 7296 2.9.
+ */
+bool policy_narrow(const struct selectors *offered, const struct selectors *ours, enum cause cause,
+                   struct arena *a, struct selectors *out, struct finding *why);
+/* To and from the wire; unknown types are left out when reading. */
+bool policy_selectors_from_wire(const struct ts_list *ts, struct arena *a, struct selectors *out);
+bool policy_selectors_to_wire(const struct selectors *s, struct arena *a, struct ts_list *out);
+/* Does a packet with these ends fit? addresses of `family`; ports 0 where there are none (has_ports
+ * false). */
+bool policy_selector_fits(const struct selector *s, uint8_t family, const uint8_t *address,
+                          uint8_t protocol, bool has_ports, uint16_t port);
+bool policy_selectors_dup(const struct selectors *s, struct selectors *out); /* to the heap */
+void policy_selectors_free(struct selectors *s);
+
+/* ---- identity.c: RFC 7296 3.5 ---- */
+
+struct identity {
+    uint8_t type; /* ID_… ; 0 = %any */
+    struct span data;
+};
+
+/* charon's rules: prefixes, detection by form, "%any", "@name", "@#hex", DN text. */
+bool policy_parse_identity(struct span text, struct arena *a, struct identity *out,
+                           const char **why);
+/* "vpn.example.org", "C=CH, CN=x", "192.0.2.7"; peer-made octets are escaped. */
+const char *policy_identity_text(const struct identity *id, struct arena *a);
+/* Does `id` fit the configured `pattern` (wildcards in FQDN, e-mail, DN; %any)? 0: no; else higher
+ * = more exact. */
+unsigned policy_identity_match(const struct identity *id, const struct identity *pattern);
+bool policy_identity_equal(const struct identity *x, const struct identity *y);
+
+/* ---- conn.c: connections.<conn> ---- */
+
+enum auth_kind { AUTH_PUBKEY, AUTH_PSK, AUTH_EAP, AUTH_XAUTH };
+
+struct auth_conf {
+    enum auth_kind kind;
+    struct identity id; /* type 0: local = the address, remote = anybody */
+};
+
+enum child_mode { MODE_TUNNEL, MODE_TRANSPORT, MODE_PASS, MODE_DROP };
+enum child_action { ACTION_NONE = 0, ACTION_TRAP = 1, ACTION_START = 2 }; /* bits */
+enum copy_dscp { COPY_DSCP_OUT, COPY_DSCP_IN, COPY_DSCP_YES, COPY_DSCP_NO };
+
+struct child_conf {
+    const char *name;
+    struct proposals esp_proposals;
+    struct selectors local_ts, remote_ts; /* dynamic ones not resolved */
+    enum child_mode mode;
+    uint64_t rekey_time_s, life_time_s, rand_time_s; /* 0 = never */
+    uint64_t rekey_bytes, life_bytes, rand_bytes;
+    uint64_t rekey_packets, life_packets, rand_packets;
+    uint32_t replay_window; /* packets, up to 4096; 0 = off; our default 64 */
+    uint32_t start_action, dpd_action, close_action;
+    bool copy_df, copy_ecn;
+    enum copy_dscp copy_dscp;
+    uint32_t reqid, priority;
+};
+
+/* A remote or local end as configured. */
+struct host_pattern {
+    enum { HOST_ANY, HOST_ADDRESS, HOST_RANGE, HOST_NAME } kind;
+    struct address from, to; /* HOST_ADDRESS: both the same */
+    const char *name;        /* HOST_NAME */
+};
+
+struct conn {
+    atomic_uint refs;
+    struct arena arena; /* everything below lives in it */
+    const char *name;
+    uint8_t version; /* 0, 1, 2 */
+    struct host_pattern *local_addrs, *remote_addrs;
+    size_t local_count, remote_count;
+    uint16_t local_port, remote_port;
+    struct proposals proposals;
+    bool encap;
+    uint64_t dpd_delay_s, rekey_time_s, over_time_s, rand_time_s;
+    uint32_t keyingtries;
+    struct auth_conf local, remote;
+    struct child_conf *children;
+    size_t child_count;
+};
+
+/* From connections.<name>. Reads what `served` keys say; keys that exist in swanctl.conf (the
+ * table generated from data/spec/swanctl.tsv) but are not served: conf.not-served naming key, file,
+ * line, unless set to their default; unknown keys: conf.unknown-key with the nearest known one.
+ * NULL: `found` has at least one failure; warnings may be there in any case. The caller owns one
+ * reference. */
+struct conn *policy_conn_new(const struct section *s, struct findings *found);
+struct conn *policy_conn_ref(struct conn *c);
+void policy_conn_unref(struct conn *c);
+const struct child_conf *policy_find_child(const struct conn *c, const char *name);
+/* How well an address pair fits: 0 no; higher is more exact (address > range > any). */
+unsigned policy_conn_fits(const struct conn *c, const struct address *local,
+                          const struct address *remote);
+/* "connections.office.children.lan.esp_proposals"; child may be NULL. */
+const char *policy_param(struct arena *a, const struct conn *c, const struct child_conf *child,
+                         const char *key);
+/* Host pattern as written. */
+const char *policy_host_text(const struct host_pattern *h, struct arena *a);
+
+/* ---- psk.c: secrets.ike<suffix> ---- */
+
+struct psk {
+    atomic_uint refs;
+    char *id;                /* section name: "ike-office" */
+    struct identity *owners; /* none: anybody */
+    size_t owner_count;
+    struct span secret; /* on the heap, wiped when freed */
+    struct arena arena;
+};
+
+/* From secrets.ike<suffix> (secret, id<suffix>), or over VICI (data, owners). NULL: see found. */
+struct psk *policy_psk_new(const struct section *s, struct findings *found);
+struct psk *policy_psk_from(const char *id, struct span data, const struct span *owners,
+                            size_t owner_count, struct findings *found);
+struct psk *policy_psk_ref(struct psk *p);
+void policy_psk_unref(struct psk *p);
+/* charon's rule: how well both ends fit one secret's owners; 0 = not at all. The best of all
+ * secrets is used. */
+unsigned policy_psk_fits(const struct psk *p, const struct identity *local,
+                         const struct identity *remote);
+
+/* A whole file: connections and secrets. Everything that can be read is; found tells the rest. */
+struct config {
+    struct conn **conns;
+    size_t conn_count;
+    struct psk **psks;
+    size_t psk_count;
+};
+bool policy_config_read(const struct section *root, struct arena *a, struct config *out,
+                        struct findings *found);
+void policy_config_clear(struct config *c);
+
+/* Appends, copying nothing: strings must live in found->arena or be static. Returns the new row. */
+struct finding *findings_add(struct findings *found, enum cause cause);
+bool findings_have_failure(const struct findings *found);
+
+#endif

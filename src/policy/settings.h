@@ -1,0 +1,69 @@
+/* swanctl.conf as a tree, and the same tree as it comes over VICI.
+ *
+ * A section holds keys, lists and sections in the order in which they came. Each remembers file and
+ * line (VICI: file "vici", line 0), so that a finding can name the place. The tree lives in an
+ * arena. */
+#ifndef IKEBANA_POLICY_SETTINGS_H
+#define IKEBANA_POLICY_SETTINGS_H
+
+#include <ikebana/finding.h>
+
+#include "base/arena.h"
+
+struct setting {
+    const char *name;
+    struct span value;  /* not terminated; VICI values may hold any octets */
+    struct span *items; /* a VICI list; NULL for a key = value */
+    size_t item_count;
+    bool is_list;
+    const char *file;
+    unsigned line;
+    struct setting *next;
+};
+
+struct section {
+    const char *name;
+    struct setting *settings; /* in order */
+    struct section *sections; /* in order */
+    const char *file;
+    unsigned line;
+    struct section *next;
+    struct setting **settings_end; /* where the next one is linked in */
+    struct section **sections_end;
+};
+
+struct section *settings_section_new(struct arena *a, const char *name);
+/* Finds or adds. */
+struct section *settings_section(struct arena *a, struct section *in, struct span name);
+struct setting *settings_add(struct arena *a, struct section *in, struct span name,
+                             struct span value);
+struct setting *settings_add_list(struct arena *a, struct section *in, struct span name,
+                                  const struct span *items, size_t count);
+const struct section *settings_find_section(const struct section *in, const char *name);
+/* The last one counts, as in strongSwan. NULL: none. */
+const struct setting *settings_find(const struct section *in, const char *name);
+
+/* What the parser needs from outside; the core reads no files. */
+struct settings_source {
+    void *context;
+    /* The text of a file, in the arena. false: why says so. */
+    bool (*read)(void *context, const char *path, struct arena *a, struct span *text,
+                 const char **error);
+    /* The files that a pattern names, sorted; relative patterns are resolved by the parser. count 0
+     * is no error for a pattern with wildcards. */
+    bool (*glob)(void *context, const char *pattern, struct arena *a, const char ***paths,
+                 size_t *count, const char **error);
+};
+
+enum { SETTINGS_INCLUDE_DEPTH_MAX = 10 };
+
+/* The strongSwan syntax: sections, key = value, quotes, escapes, comments, include, section
+ * references
+ * ("name : other, another {"), values joined over lines as strongSwan's parser does. The tree's
+ * root is out. false: why has file:line in param and what was expected there. */
+bool settings_parse_file(const char *path, const struct settings_source *source, struct arena *a,
+                         struct section **out, struct finding *why);
+bool settings_parse_text(struct span text, const char *file, const struct settings_source *source,
+                         struct arena *a, struct section **out, struct finding *why);
+
+#endif
