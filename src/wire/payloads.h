@@ -1,6 +1,9 @@
 /* The payloads of RFC 7296 3.3 to 3.16, parse and write. Spans in what is parsed point into the
  * body. Lists are made in the arena. Parsers return false where the body is not exactly what the
- * RFC's figure allows; `at` (when a parser has it) then is the octet offset inside the body. */
+ * RFC's figure allows, or the arena has no more (arena_is_exhausted()); `at` (when a parser has it;
+ * may be NULL) then is the octet offset of the field at fault inside the body, and the list is
+ * empty. Reserved fields are ignored on receipt and zero when written. A list that its count field
+ * cannot hold makes the writer full. */
 #ifndef IKEBANA_WIRE_PAYLOADS_H
 #define IKEBANA_WIRE_PAYLOADS_H
 
@@ -11,11 +14,12 @@ struct transform {
     uint8_t type; /* TRANSFORM_ENCR … */
     uint16_t id;
     uint16_t key_bits; /* 0: no key length attribute */
-    bool is_odd;       /* has an attribute that is not known: must not be chosen (3.3.6) */
+    bool is_odd;       /* has an attribute that is not known, or a key length where or as none is
+                          allowed: must not be chosen (3.3.5, 3.3.6) */
 };
 
 struct proposal {
-    uint8_t number;   /* from 1 */
+    uint8_t number;   /* from 1, ascending */
     uint8_t protocol; /* PROTOCOL_IKE, PROTOCOL_AH, PROTOCOL_ESP */
     struct span spi;  /* 0, 4 or 8 octets */
     struct transform *transforms;
@@ -71,7 +75,7 @@ void wire_write_nonce(struct writer *w, struct span nonce);
 
 /* notify.c — 3.10 */
 struct notify {
-    uint8_t protocol;
+    uint8_t protocol; /* PROTOCOL_NONE where there is no SPI: 3.10 says to ignore it */
     uint16_t type;
     struct span spi;
     struct span data;
@@ -84,7 +88,7 @@ bool wire_find_notify(const struct message *m, uint16_t type, struct notify *out
 bool wire_parse_signature_hashes(struct span data, uint16_t *out, size_t max, size_t *count);
 void wire_write_signature_hashes(struct writer *w, const uint16_t *hashes, size_t count);
 
-/* delete.c — 3.11: spis is spi_count × spi_size octets */
+/* delete.c — 3.11: spis is spi_count × spi_size octets; for IKE spi_size is 0, for AH and ESP 4 */
 struct delete_payload {
     uint8_t protocol;
     uint8_t spi_size;
@@ -92,6 +96,8 @@ struct delete_payload {
     struct span spis;
 };
 bool wire_parse_delete(struct span body, struct delete_payload *out);
+/* The i-th 4-octet SPI; 0: there is none. */
+uint32_t wire_delete_spi(const struct delete_payload *d, size_t i);
 void wire_write_delete(struct writer *w, const struct delete_payload *d);
 
 /* vendor.c — 3.12 */
@@ -126,7 +132,7 @@ struct cfg {
 bool wire_parse_cp(struct span body, struct arena *a, struct cfg *out);
 void wire_write_cp(struct writer *w, const struct cfg *cfg);
 
-/* eap.c — 3.16 */
+/* eap.c — 3.16. Written from raw where raw is not empty, else from the other fields. */
 struct eap_payload {
     uint8_t code, id;
     bool has_type; /* success and failure have none */

@@ -35,7 +35,7 @@ struct payload {
 
 /* Where and what went wrong, for the finding's evidence. */
 struct wire_error {
-    uint32_t offset;
+    uint32_t offset;  /* of the field at fault, in the (decrypted) message */
     uint8_t payload;  /* type, 0 = header */
     const char *what; /* static text: "payload length 3 is shorter than its header" */
 };
@@ -57,35 +57,41 @@ struct message {
  * field differs from the datagram's. Versions are not judged. */
 bool wire_parse_header(struct span datagram, struct ike_header *out, struct wire_error *why);
 
-/* Header and the chain of clear payloads. */
+/* Header and the chain of clear payloads. Payloads of unknown types are kept; reserved bits and,
+ * for known types, the critical bit mean nothing. false: out still has the header if there is one,
+ * and the payloads before the fault, but never an SK. */
 bool wire_parse_message(struct span datagram, struct message *out, struct wire_error *why);
 
 /* The payloads inside a decrypted SK, appended to m->payloads. plain must outlive m. `offset` of
  * each payload counts from the message's start as if SK's content stood in clear behind the SK
- * header. */
+ * header (for the joined content of fragments: behind an SK header where the first SKF stands).
+ * false: m is as before. */
 bool wire_parse_inner(struct message *m, uint8_t first, struct span plain, struct wire_error *why);
 
 /* First payload of a type; NULL: none. */
 const struct payload *wire_find(const struct message *m, uint8_t type);
 size_t wire_count(const struct message *m, uint8_t type);
 
-/* Writing: wire_begin() writes the header with length 0; each wire_open_payload() patches the
- * "next payload" of what stands before; wire_end() patches the length.
- *   struct message_writer mw = wire_begin(&w, &header);
- *   struct gap g = wire_open_payload(&mw, PAYLOAD_NONCE, false); put_span(mw.w, nonce);
- * wire_close_payload(&mw, g); */
+/* Writing: wire_begin() writes the header with length and next payload 0 and the version flag
+ * clear; each wire_open_payload() patches the "next payload" of what stands before; wire_end()
+ * patches the length. struct message_writer mw = wire_begin(&w, &header); struct gap g =
+ * wire_open_payload(&mw, PAYLOAD_NONCE, false); put_span(mw.w, nonce); wire_close_payload(&mw, g);
+ */
 struct message_writer {
     struct writer *w;
     size_t start;   /* of the header in w */
     size_t next_at; /* where the next payload's type is to be patched */
+    uint8_t *first; /* wire_begin_inner() before the first payload: its type goes here instead */
 };
 
 struct message_writer wire_begin(struct writer *w, const struct ike_header *h);
 struct gap wire_open_payload(struct message_writer *m, uint8_t type, bool is_critical);
 void wire_close_payload(struct message_writer *m, struct gap gap);
+/* After wire_begin() only. A message that is too long for UDP makes the writer full. */
 void wire_end(struct message_writer *m);
 
-/* A chain of payloads without IKE header, for the inside of SK: *first gets the first type. */
+/* A chain of payloads without IKE header, for the inside of SK: *first gets the first type, 0 while
+ * there is no payload. Keeps the pointer until then. */
 struct message_writer wire_begin_inner(struct writer *w, uint8_t *first);
 
 /* The header, the SK generic header with `first` as next payload and the final lengths for a body
@@ -103,7 +109,18 @@ const char *wire_exchange_name(uint8_t exchange, struct arena *a);
 const char *wire_payload_name(uint8_t type, struct arena *a);
 const char *wire_notify_name(uint16_t type, struct arena *a);
 const char *wire_transform_name(uint8_t transform_type, uint16_t id, struct arena *a);
-/* By name or number, any case. false: unknown. */
+const char *wire_transform_type_name(uint8_t transform_type, struct arena *a); /* "ENCR" */
+const char *wire_protocol_name(uint8_t protocol, struct arena *a);             /* "ESP" */
+const char *wire_id_type_name(uint8_t type, struct arena *a);                  /* "ID_FQDN" */
+const char *wire_auth_method_name(uint8_t method, struct arena *a);     /* "SHARED_KEY_MIC" */
+const char *wire_cert_encoding_name(uint8_t encoding, struct arena *a); /* "X509_SIGNATURE" */
+const char *wire_ts_type_name(uint8_t type, struct arena *a);           /* "TS_IPV4_ADDR_RANGE" */
+const char *wire_cfg_type_name(uint8_t type, struct arena *a);          /* "CFG_REQUEST" */
+const char *wire_cfg_attribute_name(uint16_t type, struct arena *a);    /* "INTERNAL_IP4_DNS" */
+const char *wire_hash_name(uint16_t hash, struct arena *a);             /* "SHA2_256" */
+const char *wire_eap_type_name(uint8_t type, struct arena *a);          /* "MSCHAPv2" */
+/* By name or number ("NO_PROPOSAL_CHOSEN", "14", "0x0e"), any case. false: unknown name, or more
+ * than 16 bits. */
 bool wire_notify_by_name(struct span text, uint16_t *out);
 
 #endif
