@@ -40,8 +40,7 @@ def rows(causes, winerror, registry):
     code = {r["symbol"]: r["decimal"] for r in winerror}
     notify = {r["name"]: r["number"] for r in registry if r["registry"].startswith("notify")}
     out = ["/* Generated from data/causes.tsv and data/status/winerror-ipsec.tsv. */",
-           '#include "finding/finding.h"', '#include "finding/rows.h"', "",
-           "const struct cause_row cause_rows[CAUSE_COUNT] = {"]
+           "#include <ikebana/finding.h>", "", "static const struct cause_row cause_rows[CAUSE_COUNT] = {"]
     for c in causes:
         if c["reason"] not in code:
             sys.exit(f"{c['id']}: no status is called {c['reason']}")
@@ -64,4 +63,5 @@ def main():
         f.write(text)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ikebana/api.h>
 #include <ikebana/causes.h> /* enum cause, CAUSE_COUNT; generated from the cause table */
 
 #ifdef __cplusplus
@@ -73,23 +74,23 @@ struct cause_row {
 };
 
 /* Never NULL. */
-const struct cause_row *ikebana_cause_row(enum cause cause);
+IKEBANA_API const struct cause_row *ikebana_cause_row(enum cause cause);
 /* NULL: no such id. */
-const struct cause_row *ikebana_cause_by_id(const char *id);
+IKEBANA_API const struct cause_row *ikebana_cause_by_id(const char *id);
 
 /* The status that goes with the reason: 13800 (initial phase failed), 13804 (a message could not
  * be processed), 13897 (a later phase failed), or 0 for a finding outside any negotiation. */
-uint16_t ikebana_finding_status(const struct finding *f);
+IKEBANA_API uint16_t ikebana_finding_status(const struct finding *f);
 
 /* Names of the enumerations as they are printed: "failure", "ours", "IKE_AUTH" … Never NULL. */
-const char *ikebana_severity_name(enum severity severity);
-const char *ikebana_side_name(enum side side);
-const char *ikebana_phase_name(enum phase phase);
+IKEBANA_API const char *ikebana_severity_name(enum severity severity);
+IKEBANA_API const char *ikebana_side_name(enum side side);
+IKEBANA_API const char *ikebana_phase_name(enum phase phase);
 
 /* The fix template with its places filled in. Writes at most size octets with the final NUL and
  * returns the full length as snprintf does. values: name, value, name, value, …, NULL. */
-size_t ikebana_finding_fix(const struct finding *f, const char *const values[], char *out,
-                           size_t size);
+IKEBANA_API size_t ikebana_finding_fix(const struct finding *f, const char *const values[],
+                                       char *out, size_t size);
 
 #ifdef __cplusplus
 }

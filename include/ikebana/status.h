@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ikebana/api.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -43,21 +45,21 @@ struct ikebana_match {
 };
 
 /* NULL: no such code in the block. */
-const struct ikebana_status *ikebana_status_by_code(uint32_t code);
+IKEBANA_API const struct ikebana_status *ikebana_status_by_code(uint32_t code);
 
 /* Anything a user may paste: "13868", "0x362C", "362C", "0x8007362C", "-2147011028", "2147956268",
  * "ERROR_IPSEC_IKE_POLICY_MATCH", with or without the prefix and in any case, an alias, a message
  * text. false: nothing fits. */
-bool ikebana_status_find(const char *text, struct ikebana_match *out);
+IKEBANA_API bool ikebana_status_find(const char *text, struct ikebana_match *out);
 
 /* All of them in ascending order: i from 0 while the answer is not NULL. */
-const struct ikebana_status *ikebana_status_at(size_t i);
+IKEBANA_API const struct ikebana_status *ikebana_status_at(size_t i);
 
 /* 0x80070000 + code. */
-uint32_t ikebana_status_hresult(uint32_t code);
+IKEBANA_API uint32_t ikebana_status_hresult(uint32_t code);
 
 /* The library's version, "0.1.0". */
-const char *ikebana_version(void);
+IKEBANA_API const char *ikebana_version(void);
 
 #ifdef __cplusplus
 }
