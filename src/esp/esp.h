@@ -23,12 +23,15 @@ struct esp_db;
 struct esp_db *esp_db_new(unsigned workers);
 void esp_db_free(struct esp_db *db);
 /* Each thread that opens or seals: once at its start and end, and esp_quiescent() once per loop
- * turn. */
+ * turn (nothing to do with the memb flavour, but call it). Threads that only change or read the
+ * database need not. */
 void esp_thread_begin(struct esp_db *db);
 void esp_thread_end(struct esp_db *db);
 void esp_quiescent(struct esp_db *db);
 
-/* Copies what it needs out of spec. false: why (child.install-failed, res.memory). */
+/* Copies what it needs out of spec. false: why (child.install-failed, res.memory). An outbound SA
+ * carries what fits its own negotiated selectors as soon as it is in use; it needs no policy. A
+ * policy with id = child_id gives it its priority. */
 bool esp_sa_add(struct esp_db *db, const struct sa_spec *spec, struct finding *why);
 /* Outbound traffic of the child's selectors goes through this SA from now on. */
 void esp_sa_use(struct esp_db *db, uint32_t spi_out, uint32_t child_id);
@@ -43,8 +46,11 @@ struct esp_policy {
     enum child_mode
         mode; /* PASS, DROP; TUNNEL without an SA: trap, or drop while the child is down */
     struct selectors local_ts, remote_ts;
-    uint32_t priority; /* lower first, as in the kernel; 0: by the selectors, more exact first */
+    uint32_t priority; /* lower first, as in the kernel; 0: PASS 100000, TUNNEL and SAs 200000, DROP
+                          400000, so that a bypass comes before and a block behind all tunnels */
 };
+/* Among equal priorities the more exact selectors win, then an SA before a policy without one, then
+ * the SA that was taken into use last. false: no memory, nothing changed. */
 bool esp_policy_set(struct esp_db *db, const struct esp_policy *p);
 void esp_policy_remove(struct esp_db *db, uint32_t id);
 
@@ -72,11 +78,14 @@ enum esp_drop {
     ESP_TOO_BIG,
     ESP_SEQ_EXHAUSTED,
     ESP_LIFETIME,
+    ESP_WRONG_WORKER, /* opened by another worker than the one in the SPI's first octet */
     ESP_DROP_COUNT,
 };
 
-/* One packet. `data` points into a buffer with ESP_HEADROOM before and ESP_TAILROOM behind its
- * capacity. In place. */
+/* One packet. `data` points into a buffer that has ESP_HEADROOM free octets before data and can be
+ * written up to data + capacity; to seal, capacity is at least len + ESP_TAILROOM (else too big).
+ * Seal moves data back by at most 24 octets (SPI, sequence number, IV) or, for ESP_REPLY, 48; open
+ * moves it forward. In place: nothing else is written. capacity follows data. */
 struct esp_packet {
     uint8_t *data;
     uint32_t len;
@@ -106,7 +115,14 @@ struct esp_notices {
     size_t count;
 };
 
-/* worker: of the calling thread. now_ms: any monotonic milliseconds (for the once-a-second
+/* Seal: data, len are an inner IP packet; with ESP_SEND they are the ESP packet from the SPI on (the
+ * caller puts UDP or IP before it). A packet that does not fit the path: ESP_REPLY if its outer
+ * header would have DF (copy_df, and the inner packet is IPv6 or has DF), else it is sealed with
+ * outer_df false and the kernel fragments the outer packet.
+ * Open: data, len are an ESP packet from the SPI on (or a NAT keepalive); with ESP_SEND they are the
+ * inner IP packet.
+ * Of packets of one SA in one call the sequence numbers rise with the index. notices is emptied
+ * first. worker: of the calling thread. now_ms: any monotonic milliseconds (for the once-a-second
  * notices). pmtu: looked up from esp_set_pmtu(). */
 void esp_seal(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
               int64_t now_ms, struct esp_notices *notices);
@@ -114,7 +130,7 @@ void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, si
               int64_t now_ms, struct esp_notices *notices);
 
 /* The largest outer packet (with IP header) towards a remote; 0 = forget. Learned from ICMP or the
- * interface. */
+ * interface. Without it only the 65535 octets of the IP header's length field count. */
 void esp_set_pmtu(struct esp_db *db, const struct address *remote, uint16_t mtu);
 /* The largest inner packet that fits through a suite over outer_mtu. */
 uint16_t esp_inner_mtu(const struct encr *e, const struct integ *i, uint8_t outer_family,
