@@ -72,11 +72,17 @@ bool wire_parse_inner(struct message *m, uint8_t first, struct span plain, struc
 const struct payload *wire_find(const struct message *m, uint8_t type);
 size_t wire_count(const struct message *m, uint8_t type);
 
-/* Writing: wire_begin() writes the header with length and next payload 0 and the version flag
+/* Writing. wire_begin() writes the header with length and next payload 0 and the version flag
  * clear; each wire_open_payload() patches the "next payload" of what stands before; wire_end()
- * patches the length. struct message_writer mw = wire_begin(&w, &header); struct gap g =
- * wire_open_payload(&mw, PAYLOAD_NONCE, false); put_span(mw.w, nonce); wire_close_payload(&mw, g);
- */
+ * patches the length:
+ *
+ *   struct message_writer mw = wire_begin(&w, &header);
+ *   struct gap g = wire_open_payload(&mw, PAYLOAD_NONCE, false);
+ *   wire_write_nonce(mw.w, nonce);
+ *   wire_close_payload(&mw, g);
+ *   wire_end(&mw);
+ *
+ * Ask once, at the end: w.full. */
 struct message_writer {
     struct writer *w;
     size_t start;   /* of the header in w */
