@@ -40,6 +40,7 @@ uint64_t history_add(struct history *h, struct record *r);
 struct history_query {
     uint64_t number;   /* 0 = any */
     uint64_t before;   /* only numbers below it; 0 = no bound */
+    const char *name;  /* of the connection or of the child; NULL = any */
     const char *conn;  /* NULL = any */
     const char *child; /* NULL = any */
     bool is_failure;   /* only what failed */
