@@ -18,6 +18,18 @@ NTSTATUS[13932] = 0xC0368006
 MARK = "<!-- The tables below are made by tools/statuses.py. -->"
 
 
+ORIGIN = "the error reference that this project started from"
+
+
+def told(text):
+    """A comment as users read it: without the sentences that tell implementers what to do."""
+    text = re.sub(r"sibling of the origin page", "another page of " + ORIGIN, text)
+    text = re.sub(r"([Tt]he )?origin page", lambda m: ORIGIN[0].upper() + ORIGIN[1:] if m[0][0] == "T" else ORIGIN, text)
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
+    kept = [x for x in sentences if not re.match(r"(Accept|Do not accept|Emitted) ", x)]
+    return " ".join(kept).strip()
+
+
 def basis_of(text):
     return "IKEBANA_" + ("DOCUMENTED" if text.startswith("[") else text.upper())
 
@@ -32,7 +44,7 @@ def statuses(winerror, aliases):
         if int(r["hex"], 16) != int(r["decimal"]):
             sys.exit(f"{r['symbol']}: {r['hex']} is not {r['decimal']}")
         out.append(f"    {{{r['decimal']}, {quote(r['symbol'])}, {quote(r['phase'])}, {quote(r['meaning'])}, "
-                   f"{quote(r['ikev2_condition'])}, {quote(r['applies_to'])}, {basis_of(r['mapping_basis'])}}},")
+                   f"{quote(told(r['ikev2_condition']))}, {quote(r['applies_to'])}, {basis_of(r['mapping_basis'])}}},")
     out += ["};", "", "static const struct ntstatus_row ntstatus_rows[] = {"]
     out += [f"    {{0x{twin:08X}, {code}}}," for code, twin in sorted(NTSTATUS.items())]
     out += ["};", "", "static const struct finding_alias alias_rows[] = {"]
@@ -51,9 +63,11 @@ def statuses(winerror, aliases):
         of_number = ""
         if tells_number:
             is_own_name = by_code.get(a["code"], {}).get("symbol") == a["symbol"]
-            of_number = a["comment"] if is_own_name else f"also met as {a['symbol']} ({a['source']}): {a['comment']}"
-        out.append(f"    {{ALIAS_{kind}, {quote(a['symbol'])}, {a['code']}, {named}, {other}, {quote(a['source'])}, "
-                   f"{quote(a['verdict'])}, {quote(a['comment'])}, {quote(of_number)}}},")
+            comment = told(a["comment"])
+            of_number = comment if is_own_name else f"also met as {a['symbol']} ({told(a['source'])}): {comment}"
+        out.append(f"    {{ALIAS_{kind}, {quote(a['symbol'])}, {a['code']}, {named}, {other}, "
+                   f"{quote(told(a['source']))}, {quote(a['verdict'])}, {quote(told(a['comment']))}, "
+                   f"{quote(of_number)}}},")
     out += ["};", ""]
     return "\n".join(out)
 

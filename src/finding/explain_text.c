@@ -1,6 +1,7 @@
 /* The text of an explanation: blocks with a heading line, and labelled lines wrapped at 100
  * columns. */
 #include "finding/explain.h"
+#include "finding/status.h"
 
 enum { WIDTH = 100, LABEL = 12 };
 
@@ -47,7 +48,8 @@ static size_t columns(const char *text, size_t len)
     return count;
 }
 
-/* "  label     text", further lines below the text. */
+/* "  label     text", further lines below the text; three blanks (between likely causes) break it.
+ */
 static void line(struct page *p, const char *label, const char *text)
 {
     if (text == NULL || *text == '\0')
@@ -60,10 +62,11 @@ static void line(struct page *p, const char *label, const char *text)
         column++;
     } while (column < LABEL);
     bool is_first = true;
+    bool is_broken = false;
     while (*text != '\0') {
         size_t len = strcspn(text, " ");
         size_t wide = columns(text, len);
-        if (!is_first && column + 1 + wide > WIDTH) {
+        if (!is_first && (is_broken || column + 1 + wide > WIDTH)) {
             put_text(p, "\n");
             put_blanks(p, LABEL);
             column = LABEL;
@@ -77,7 +80,9 @@ static void line(struct page *p, const char *label, const char *text)
         column += wide;
         is_first = false;
         text += len;
-        text += strspn(text, " ");
+        size_t blanks = strspn(text, " ");
+        is_broken = blanks >= 3;
+        text += blanks;
     }
     put_text(p, "\n");
 }
@@ -173,13 +178,16 @@ static void put_ras(struct page *p, const struct finding_ras *r)
 /* The template as it reads when nothing is known yet. */
 static const char *plain_fix(struct arena *a, const struct cause_row *row)
 {
+    static const char *const places[] = {
+        "param",   "<the setting>",     "expected", "<what is expected>", "seen", "<what is seen>",
+        "nearest", "<what is nearest>", NULL};
     struct finding f;
     finding_set(&f, row->cause);
-    size_t len = ikebana_finding_fix(&f, NULL, NULL, 0);
+    size_t len = ikebana_finding_fix(&f, places, NULL, 0);
     char *text = arena_alloc(a, len + 1);
     if (text == NULL)
         return "";
-    ikebana_finding_fix(&f, NULL, text, len + 1);
+    ikebana_finding_fix(&f, places, text, len + 1);
     return text;
 }
 
@@ -222,10 +230,12 @@ static void put_cases(struct page *p, const struct explanation *e)
         const struct finding_case *c = e->cases[i];
         const struct ikebana_status *s = ikebana_status_by_code(c->status);
         const char *what = c->notify == 0 ? c->event : notify_text(p->arena, c->notify);
-        put_text(p, arena_text(p->arena, "  %s in %s exchange%s%s (%s)\n", what,
-                               strcmp(c->exchange, "any") == 0 ? "any" : c->exchange,
-                               s == NULL ? "" : " → ", s == NULL ? "" : status_line(p->arena, s),
-                               finding_basis_name(c->basis)));
+        put_text(p, arena_text(p->arena, "  %s in %s%s\n", what, c->exchange,
+                               strcmp(c->exchange, "any") == 0 ? " exchange" : ""));
+        if (s != NULL && s != e->status.status)
+            line(p, "",
+                 arena_text(p->arena, "%s (%s)", status_line(p->arena, s),
+                            finding_basis_name(c->basis)));
         line(p, "", c->comment);
     }
 }
@@ -241,6 +251,23 @@ static void put_ras_alike(struct page *p, const struct explanation *e)
     }
 }
 
+/* A number of the block that no header has. */
+static void put_unassigned(struct page *p, const char *asked)
+{
+    struct finding_number numbers[FINDING_NUMBERS_MAX];
+    size_t count = finding_numbers(asked, strlen(asked), numbers);
+    for (size_t i = 0; i < count; i++) {
+        const char *form = "";
+        uint32_t code = finding_win32_of(numbers[i].value, &form);
+        if (code >= 13000 && code <= 13999)
+            line(p, "note",
+                 arena_text(p->arena,
+                            "%u lies in the IPsec block of winerror.h (13000 to 13999), "
+                            "but is not assigned",
+                            code));
+    }
+}
+
 const char *finding_explain_text(const struct explanation *e, struct arena *a)
 {
     struct page page = {a, NULL, 0, 0};
@@ -250,6 +277,7 @@ const char *finding_explain_text(const struct explanation *e, struct arena *a)
         put_text(p,
                  arena_text(a, "\"%s\" is no status, notify, dial-up error or cause known here\n",
                             e->asked));
+        put_unassigned(p, e->asked);
         for (size_t i = 0; i < e->near_count; i++)
             line(p, i == 0 ? "near" : "", e->near[i]);
         line(p, "accepted",
