@@ -16,11 +16,17 @@
 
 /* ---- findings.c: a list of findings while something is read ---- */
 
+/* Start with {.arena = …}. At most FINDINGS_MAX are kept (a hostile file has no end of errors);
+ * behind that a failure replaces the last row and a warning is dropped. */
 struct findings {
     struct arena *arena;
     struct finding *at;
     size_t count, room;
+    bool is_lost;         /* there was no memory for one: counts as a failure */
+    struct finding spare; /* what findings_add() gives when there is no row */
 };
+
+enum { FINDINGS_MAX = 1000 };
 
 /* ---- proposal.c ---- */
 
@@ -196,7 +202,9 @@ struct conn *policy_conn_new(const struct section *s, struct findings *found);
 struct conn *policy_conn_ref(struct conn *c);
 void policy_conn_unref(struct conn *c);
 const struct child_conf *policy_find_child(const struct conn *c, const char *name);
-/* How well an address pair fits: 0 no; higher is more exact (address > range > any). */
+/* How well an address pair fits: 0 no; higher is more exact (address > narrow range > wide range >
+ * any); the remote end counts more. A name that nobody has resolved fits with the lowest score: it
+ * may be this address, and the identities decide later. */
 unsigned policy_conn_fits(const struct conn *c, const struct address *local,
                           const struct address *remote);
 /* "connections.office.children.lan.esp_proposals"; child may be NULL. */
@@ -223,7 +231,8 @@ struct psk *policy_psk_from(const char *id, struct span data, const struct span 
 struct psk *policy_psk_ref(struct psk *p);
 void policy_psk_unref(struct psk *p);
 /* charon's rule: how well both ends fit one secret's owners; 0 = not at all. The best of all
- * secrets is used. */
+ * secrets is used. The remote end's owner counts more than the local one's; no owners means %any
+ * for both, which is the lowest score that knows the remote end. */
 unsigned policy_psk_fits(const struct psk *p, const struct identity *local,
                          const struct identity *remote);
 
@@ -238,7 +247,8 @@ bool policy_config_read(const struct section *root, struct arena *a, struct conf
                         struct findings *found);
 void policy_config_clear(struct config *c);
 
-/* Appends, copying nothing: strings must live in found->arena or be static. Returns the new row. */
+/* Appends, copying nothing: strings must live in found->arena or be static. Returns the new row,
+ * valid until the next one is added. Never NULL. */
 struct finding *findings_add(struct findings *found, enum cause cause);
 bool findings_have_failure(const struct findings *found);
 
