@@ -134,7 +134,7 @@ bool crypto_ke_shared(const struct ke_pair *pair, struct span peer_public, struc
                       const char **why)
 {
     const struct ke *k = &pair->row->pub;
-    out->len = 0;
+    big_secret_clear(out);
     *why = WHY_OPENSSL;
     if (peer_public.len != k->public_len) {
         *why = "the public value does not have the length of its group";
