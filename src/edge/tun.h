@@ -1,0 +1,34 @@
+/* One worker's data plane: its queue of the TUN device, ESP, and the sockets.
+ *
+ *   TUN → esp_seal() → UDP port 4500 or raw ESP        ESP from the sockets → esp_open() → TUN
+ *
+ * Batches both ways; all buffers are made once, a steady state allocates nothing. Sealed packets
+ * that the network refuses are counted and forgotten, as any router does. */
+#ifndef IKEBANA_EDGE_TUN_H
+#define IKEBANA_EDGE_TUN_H
+
+#include "edge/sockets.h"
+#include "esp/esp.h"
+
+struct tun;
+
+struct tun_counters {
+    uint64_t passed;  /* bypass wanted: nothing carries it in clear, so it is dropped */
+    uint64_t refused; /* by the network or the device */
+};
+
+/* fd: this worker's queue, owned from now on; -1: no device, received packets end here. Borrows db
+ * and sockets. */
+struct tun *tun_new(struct esp_db *db, struct sockets *sockets, unsigned worker, int fd);
+void tun_free(struct tun *t);
+int tun_fd(const struct tun *t);
+
+/* Reads one batch from the device, seals and sends it. false: nothing waited. */
+bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices);
+/* Opens ESP packets (local, remote, in_udp, outer_tos set; at most SOCKETS_BATCH) and writes what
+ * is good to the device. */
+void tun_open_packets(struct tun *t, struct esp_packet *packets, size_t count, int64_t now_ms,
+                      struct esp_notices *notices);
+void tun_counters(const struct tun *t, struct tun_counters *out);
+
+#endif
