@@ -107,11 +107,11 @@ def cell(text):
 def doc(winerror, aliases, ras, prose):
     out = [prose.split(MARK)[0].rstrip("\n"), "", MARK, "", "## All statuses", "",
            "| code | hex | symbol | meaning | in IKEv2 | applies to | basis |", "|---|---|---|---|---|---|---|"]
-    out += [f"| {r['decimal']} | {r['hex']} | `{r['symbol']}` | {cell(r['meaning'])} | {cell(r['ikev2_condition'])} | "
+    out += [f"| {r['decimal']} | {r['hex']} | `{r['symbol']}` | {cell(r['meaning'])} | {cell(told(r['ikev2_condition']))} | "
             f"{r['applies_to']} | {r['mapping_basis']} |" for r in winerror]
     out += ["", "## Names and numbers that are not what they seem", "",
             "| met as | number | where | what it is |", "|---|---|---|---|"]
-    out += [f"| `{a['symbol']}` | {a['code']} | {cell(a['source'])} | {cell(a['comment'])} |" for a in aliases]
+    out += [f"| `{a['symbol']}` | {a['code']} | {cell(told(a['source']))} | {cell(told(a['comment']))} |" for a in aliases]
     out += ["", "## Errors of the dial-up layer (RAS)", "", "| code | symbol | meaning | likely IKE status |",
             "|---|---|---|---|"]
     out += [f"| {r['decimal']} | `{r['symbol']}` | {cell(r['meaning'])} | {cell(r['likely_ike_status'])} "

@@ -1,0 +1,43 @@
+# A thin front: each target installs what it needs (tools/setup.sh) and calls Meson or a script.
+PREFIX ?= /usr/local
+DESTDIR ?=
+MODE ?= peer
+export DESTDIR
+
+all:
+	@tools/setup.sh check
+	@tools/build.sh build
+
+check: all
+	@meson test -C build --no-rebuild --print-errorlogs --suite unit
+
+test:
+	@tools/setup.sh test $(if $(wildcard tests/interop/run),interop)
+	@tools/test.sh
+
+demo:
+	@tools/setup.sh demo
+	@tools/build.sh build
+	@demo/run $(MODE)
+
+bench:
+	@tools/setup.sh bench
+	@tools/build.sh build-bench --buildtype=release
+	@bench/run build-bench
+
+fuzz:
+	@tools/setup.sh fuzz
+	@tools/fuzz.sh
+
+install:
+	@tools/setup.sh install
+	@tools/build.sh build-install --buildtype=release -Dtests=false -Dprefix=$(PREFIX) -Dlibdir=lib
+	@meson configure build-install -Dprefix=$(PREFIX)
+	@ninja -C build-install --quiet
+	@meson install -C build-install --no-rebuild --quiet
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all check test demo bench fuzz install clean
