@@ -193,6 +193,15 @@ void daemon_subscribe(struct daemon *d, daemon_listener *listener, void *context
     }
 }
 
+void daemon_unsubscribe(struct daemon *d, daemon_listener *listener, void *context)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->listener_count; i++)
+        if (d->listeners[i].listener != listener || d->listeners[i].context != context)
+            d->listeners[kept++] = d->listeners[i];
+    d->listener_count = kept;
+}
+
 void daemon_report(struct daemon *d, const struct finding *f)
 {
     struct daemon_event e = {.now = clock_now(), .wall_s = clock_wall_s()};

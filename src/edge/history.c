@@ -194,6 +194,8 @@ struct history *history_open(uv_loop_t *loop, const char *path, const struct his
     return h;
 }
 
+static void on_event(void *context, const struct daemon_event *e);
+
 static void on_closed(uv_handle_t *handle)
 {
     struct history *h = handle->data;
@@ -214,6 +216,8 @@ void history_close(struct history *h)
     if (h == NULL)
         return;
     bool has_thread = !h->is_stopping;
+    if (h->followed != NULL)
+        daemon_unsubscribe(h->followed, on_event, h);
     uv_mutex_lock(&h->mutex);
     h->is_stopping = true;
     uv_cond_signal(&h->cond);

@@ -25,8 +25,8 @@ typedef void history_fault(void *context, const struct finding *f);
  * told through `fault` (may be NULL), those at opening before this returns. */
 struct history *history_open(uv_loop_t *loop, const char *path, const struct history_limits *limits,
                              history_fault *fault, void *context);
-/* Writes what is queued, ends the thread. Run the loop once more before it is closed. Questions
- * that wait are not answered. NULL is allowed. */
+/* Writes what is queued, ends the thread; the daemon that it follows must still be there. Run the
+ * loop once more before it is closed. Questions that wait are not answered. NULL is allowed. */
 void history_close(struct history *h);
 
 /* Every EVENT_RECORD of the daemon gets its number (record->number, at once, before any later
