@@ -208,10 +208,15 @@ size_t finding_normal(const char *text, size_t len, char *out, size_t size)
     return used;
 }
 
+/* name behind prefix; name itself when it does not begin so, or ends there. */
 static const char *without(const char *name, const char *prefix)
 {
-    size_t len = strlen(prefix);
-    return strncmp(name, prefix, len) == 0 && name[len] != '\0' ? name + len : name;
+    const char *at = name;
+    while (*prefix != '\0' && *at == *prefix) {
+        at++;
+        prefix++;
+    }
+    return *prefix == '\0' && *at != '\0' ? at : name;
 }
 
 /* ERROR_IPSEC_IKE_POLICY_MATCH → POLICY_MATCH; no two symbols have the same rest. */
