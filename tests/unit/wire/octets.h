@@ -20,12 +20,13 @@
 /* n octets of s (zeros behind its end) on the heap; free((void *)result.at). */
 static inline struct span heap_copy(struct span s, size_t n)
 {
-    uint8_t *at = malloc(n);
-    if (n > 0 && at == NULL)
-        abort();
-    if (n > 0) {
+    uint8_t *at = n == 0 ? NULL : malloc(n);
+    if (at != NULL) {
         memset(at, 0, n);
-        memcpy(at, s.at, s.len < n ? s.len : n);
+        if (s.at != NULL)
+            memcpy(at, s.at, s.len < n ? s.len : n);
+    } else if (n > 0) {
+        abort();
     }
     return (struct span){at, n};
 }
