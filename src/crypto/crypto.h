@@ -3,7 +3,11 @@
  * An algorithm is a row that is looked up once by its IANA numbers; functions take the row.
  * Nothing here decides which algorithm is good enough: that is policy's. All functions that return
  * bool return false only when OpenSSL refuses (algorithm switched off, no memory) or, for
- * opening and public values, when the octets are not what they claim. */
+ * opening and public values, when the octets are not what they claim.
+ *
+ * Any thread may call. Each keeps a set of OpenSSL contexts as scratch memory (fetched.h), freed
+ * when the thread ends; nothing that is observable stays in it. A sealer and a pair belong to one
+ * thread at a time. */
 #ifndef IKEBANA_CRYPTO_CRYPTO_H
 #define IKEBANA_CRYPTO_CRYPTO_H
 

@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "vectors.h"
 #include "wire/numbers.h"
 
@@ -216,6 +218,30 @@ static void hashes_come_out_as_published(void **state)
         hex_octets(&arena, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"));
 }
 
+static void *compute_in_thread(void *at)
+{
+    const struct span data = span_text("data");
+    return crypto_prf_compute(crypto_prf(PRF_HMAC_SHA2_256), span_text("key"), &data, 1, at) ? at
+                                                                                             : NULL;
+}
+
+/* LeakSanitizer sees it if a thread's contexts stay behind. */
+static void a_thread_gets_the_same_value_and_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    uint8_t here[PRF_OUT_MAX] = {0}, there[4][PRF_OUT_MAX] = {{0}};
+    pthread_t threads[4];
+    assert_non_null(compute_in_thread(here));
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, compute_in_thread, there[i]), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, there[i]);
+        assert_memory_equal(here, there[i], 32);
+    }
+}
+
 static void unknown_numbers_have_no_row(void **state)
 {
     (void)state;
@@ -239,6 +265,7 @@ int main(void)
         cmocka_unit_test(fixed_key_prfs_take_eight_octets_of_each_nonce),
         cmocka_unit_test(nonces_too_long_for_ikev2_are_refused),
         cmocka_unit_test(hashes_come_out_as_published),
+        cmocka_unit_test(a_thread_gets_the_same_value_and_leaves_nothing_behind),
         cmocka_unit_test(unknown_numbers_have_no_row),
     };
     return cmocka_run_group_tests_name("prf", tests, set_up, tear_down);
