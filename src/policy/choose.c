@@ -11,7 +11,8 @@
 /* What a pair of proposals lacks; a bit for each type, 1 << type (types above 15: bit 15). */
 struct lack {
     uint32_t types;
-    uint8_t foreign; /* a transform type that we do not know and that is not optional */
+    uint8_t foreign;    /* a transform type that we do not know and that is not optional */
+    bool is_other_kind; /* AEAD against classic: further apart than two ciphers of one kind */
 };
 
 struct pair {
@@ -58,7 +59,7 @@ static bool common(const struct pair *x, uint8_t type, bool needs_real, uint16_t
 }
 
 /* Encryption and integrity go together: an AEAD cipher with no integrity, any other with one. */
-static uint32_t choose_cipher(const struct pair *x, struct suite *out)
+static uint32_t choose_cipher(const struct pair *x, struct suite *out, bool *is_other_kind)
 {
     uint16_t integ = 0;
     bool has_integ = common(x, TRANSFORM_INTEG, true, &integ);
@@ -84,6 +85,7 @@ static uint32_t choose_cipher(const struct pair *x, struct suite *out)
     if (has_encr)
         return 1u << TRANSFORM_INTEG;
     bool both_have = has_type(x->prefer, TRANSFORM_INTEG) && has_type(x->other, TRANSFORM_INTEG);
+    *is_other_kind = has_type(x->prefer, TRANSFORM_INTEG) != has_type(x->other, TRANSFORM_INTEG);
     return 1u << TRANSFORM_ENCR |
            (both_have && !has_integ && !has_none ? 1u << TRANSFORM_INTEG : 0);
 }
@@ -123,7 +125,7 @@ static struct lack compare(const struct pair *x, struct suite *out)
     struct lack lack = {0};
     *out = (struct suite){0};
     if (x->protocol != PROTOCOL_AH)
-        lack.types |= choose_cipher(x, out);
+        lack.types |= choose_cipher(x, out, &lack.is_other_kind);
     else if (!common(x, TRANSFORM_INTEG, true, &out->integ))
         lack.types |= 1u << TRANSFORM_INTEG;
     if (x->protocol == PROTOCOL_IKE && !common(x, TRANSFORM_PRF, true, &out->prf))
@@ -152,6 +154,11 @@ static unsigned count_bits(uint32_t v)
     for (; v != 0; v &= v - 1)
         n++;
     return n;
+}
+
+static unsigned distance(const struct lack *lack)
+{
+    return 2 * count_bits(lack->types) + (lack->is_other_kind ? 1 : 0);
 }
 
 static const char *type_name(uint8_t type)
@@ -238,7 +245,7 @@ bool policy_choose_proposal(const struct proposals *offered, const struct propos
                             struct arena *a, struct suite *out, struct finding *why)
 {
     const struct proposal *near_ours = NULL, *near_theirs = NULL;
-    struct lack least = {.types = UINT32_MAX};
+    struct lack least = {0};
 
     for (size_t i = 0; i < ours->count; i++) {
         for (size_t j = 0; j < offered->count; j++) {
@@ -250,7 +257,7 @@ bool policy_choose_proposal(const struct proposals *offered, const struct propos
                 out->proposal_number = offered->at[j].number;
                 return true;
             }
-            if (near_ours == NULL || count_bits(lack.types) < count_bits(least.types)) {
+            if (near_ours == NULL || distance(&lack) < distance(&least)) {
                 least = lack;
                 near_ours = x.prefer;
                 near_theirs = x.other;
@@ -261,8 +268,8 @@ bool policy_choose_proposal(const struct proposals *offered, const struct propos
     if (near_ours == NULL)
         return refuse(why, cause, ours, offered, no_pair_text(offered, ours, protocol, a), a);
     return refuse(why, cause, ours, offered,
-                  arena_text(a, "proposal %u of the peer and our %s differ only in %s",
-                             near_theirs->number, policy_proposal_text(near_ours, a),
+                  arena_text(a, "the peer's proposal %u and our proposal %zu differ only in %s",
+                             near_theirs->number, (size_t)(near_ours - ours->at) + 1,
                              differs_text(near_ours, near_theirs, least, a)),
                   a);
 }

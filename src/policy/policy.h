@@ -40,16 +40,16 @@ struct suite {
 /* Reads one proposal ("aes256gcm16-prfsha384-ecp384", "default", …) by the rules of
  * data/spec/proposal-keywords.tsv; "default" may give two proposals. param is the path for
  * findings. Weak and unserved algorithms: a finding each (conf.weak-proposal as warning; an
- * algorithm that this build does not serve is left out with a warning as long as another of its
- * type remains, else conf.bad-value). Appends to out (arrays in the arena). protocol: PROTOCOL_IKE,
- * PROTOCOL_ESP, PROTOCOL_AH. */
+ * algorithm that this build does not serve is left out with conf.unserved-algorithm, a warning, as
+ * long as another of its type remains, else conf.bad-value). Appends to out (arrays in the arena).
+ * protocol: PROTOCOL_IKE, PROTOCOL_ESP, PROTOCOL_AH. */
 bool policy_parse_proposals(struct span text, uint8_t protocol, struct arena *a,
                             struct proposals *out, const char *param, struct findings *found);
 /* "aes256gcm16-prfsha384-ecp384", in our keywords; several joined by ", ". */
 const char *policy_proposal_text(const struct proposal *p, struct arena *a);
 const char *policy_proposals_text(const struct proposals *p, struct arena *a);
 const char *policy_suite_text(const struct suite *s, uint8_t protocol, struct arena *a);
-/* "ecp384" for a transform, "NUMBER" when unknown. */
+/* "ecp384" for a transform, registered name or "NUMBER" when it has no keyword. */
 const char *policy_transform_text(const struct transform *t, struct arena *a);
 
 /* The first of `prefer` that the other list meets, one transform of each type, in the order of
@@ -59,8 +59,8 @@ const char *policy_transform_text(const struct transform *t, struct arena *a);
  * among equals of our list. Transforms that crypto does not serve, or with is_odd, are never
  * chosen. An AEAD offer matches with no INTEG or INTEG NONE. No SN transform means no ESN. false:
  * why gets cause (given), expected = ours, seen = theirs, nearest = the pair that differs in the
- * fewest types, with the differing types of both sides named ("proposal 2: same but for KE: ours
- * ecp384, theirs modp2048 modp3072"). */
+ * fewest types, with the differing types of both sides named ("the peer's proposal 2 and our
+ * proposal 1 differ only in key exchange: ours ecp384, theirs modp2048 modp3072"). */
 bool policy_choose_proposal(const struct proposals *offered, const struct proposals *ours,
                             uint8_t protocol, bool ke_matters, uint16_t wanted_ke, enum cause cause,
                             struct arena *a, struct suite *out, struct finding *why);
@@ -96,7 +96,9 @@ struct selectors {
     size_t count;
 };
 
-/* "10.0.0.0/8[tcp/80]", "dynamic", "10.0.0.1-10.0.0.9" … */
+/* "10.0.0.0/8[tcp/80]", "dynamic", "10.0.0.1-10.0.0.9" … false: *why says what was expected. true:
+ * *why is NULL, or says what is odd (a range that runs backwards, a prefix of 33 bits) and how it
+ * is read: worth a conf.odd-value. */
 bool policy_parse_selector(struct span text, struct selector *out, struct arena *a,
                            const char **why);
 const char *policy_selector_text(const struct selector *s, struct arena *a);
@@ -131,7 +133,8 @@ struct identity {
     struct span data;
 };
 
-/* charon's rules: prefixes, detection by form, "%any", "@name", "@#hex", DN text. */
+/* charon's rules: prefixes, detection by form, "%any", "@name", "@#hex", DN text. *why as with
+ * policy_parse_selector(): with true it is NULL or says what is odd. */
 bool policy_parse_identity(struct span text, struct arena *a, struct identity *out,
                            const char **why);
 /* "vpn.example.org", "C=CH, CN=x", "192.0.2.7"; peer-made octets are escaped. */
