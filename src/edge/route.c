@@ -127,6 +127,13 @@ static struct counted *find(struct routes *r, const struct prefix *p)
     return NULL;
 }
 
+/* Addresses that never leave the host; others may well stand on the loopback interface. */
+static bool is_loopback(const struct address *at)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    return at->family == FAMILY_V4 ? at->bytes[0] == 127 : memcmp(at->bytes, one, 16) == 0;
+}
+
 /* An address of this host inside the local selectors, so that the host's own packets fit them. */
 static struct address source_for(const struct selectors *local, uint8_t family)
 {
@@ -140,7 +147,7 @@ static struct address source_for(const struct selectors *local, uint8_t family)
             struct address at;
             size_t len = address_len(family);
             if (f->ifa_addr == NULL || !sockaddr_to(f->ifa_addr, &at) || at.family != family ||
-                at.scope != 0 || (f->ifa_flags & IFF_LOOPBACK) != 0)
+                at.scope != 0 || is_loopback(&at))
                 continue;
             if (memcmp(at.bytes, s->from, len) >= 0 && memcmp(at.bytes, s->to, len) <= 0) {
                 found = at;
