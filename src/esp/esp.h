@@ -115,15 +115,14 @@ struct esp_notices {
     size_t count;
 };
 
-/* Seal: data, len are an inner IP packet; with ESP_SEND they are the ESP packet from the SPI on (the
- * caller puts UDP or IP before it). A packet that does not fit the path: ESP_REPLY if its outer
- * header would have DF (copy_df, and the inner packet is IPv6 or has DF), else it is sealed with
- * outer_df false and the kernel fragments the outer packet.
- * Open: data, len are an ESP packet from the SPI on (or a NAT keepalive); with ESP_SEND they are the
- * inner IP packet.
- * Of packets of one SA in one call the sequence numbers rise with the index. notices is emptied
- * first. worker: of the calling thread. now_ms: any monotonic milliseconds (for the once-a-second
- * notices). pmtu: looked up from esp_set_pmtu(). */
+/* Seal: data, len are an inner IP packet; with ESP_SEND they are the ESP packet from the SPI on
+ * (the caller puts UDP or IP before it). A packet that does not fit the path: ESP_REPLY if its
+ * outer header would have DF (copy_df, and the inner packet is IPv6 or has DF), else it is sealed
+ * with outer_df false and the kernel fragments the outer packet. Open: data, len are an ESP packet
+ * from the SPI on (or a NAT keepalive); with ESP_SEND they are the inner IP packet. Of packets of
+ * one SA in one call the sequence numbers rise with the index. notices is emptied first. worker: of
+ * the calling thread. now_ms: any monotonic milliseconds (for the once-a-second notices). pmtu:
+ * looked up from esp_set_pmtu(). */
 void esp_seal(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
               int64_t now_ms, struct esp_notices *notices);
 void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
