@@ -23,6 +23,7 @@ struct engine_options {
     uint32_t block_threshold;       /* 5 half-open for each address; UINT32_MAX = none */
     uint32_t init_limit_half_open;  /* 0 = none */
     uint32_t records_per_s;         /* 50: of peers that have not authenticated themselves */
+    uint16_t port, nat_port;        /* our ports: 500, 4500 */
     bool is_silent_without_conn;    /* do not answer peers for whom there is no connection */
 };
 

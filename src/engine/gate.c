@@ -1,0 +1,163 @@
+/* The gate: what is decided on the raw datagram, before any state is made or any key exchange is
+ * computed. RFC 7296 2.6 (cookies), 2.5 (versions), 2.21.4 (unknown SPIs). Hostile packets are
+ * counters; records of strangers are bounded. */
+#include "engine/inside.h"
+
+static void turn_secret(struct engine *e)
+{
+    struct world *w = &e->world;
+    if (!instant_reached(instant_after_s(e->cookie_changed, COOKIE_SECRET_S), w->step.now))
+        return;
+    e->cookie_changed = w->step.now;
+    e->cookie_version++;
+    rng_fill(w->rng, e->cookie_secrets[e->cookie_version & 1], COOKIE_SECRET_LEN);
+}
+
+/* version | HMAC(secret, Ni | IPi | SPIi), cut to 16 octets. */
+static bool make_cookie(const struct engine *e, uint8_t version, const struct datagram *d,
+                        uint64_t spi_i, struct span nonce, uint8_t out[COOKIE_LEN])
+{
+    uint8_t spi[8], mac[SHA256_LEN];
+    struct writer s = writer_of(spi, sizeof spi);
+    put_u64(&s, spi_i);
+    struct span parts[] = {nonce, address_octets(&d->remote), writer_span(&s)};
+    if (!crypto_hmac_sha256(span_of(e->cookie_secrets[version & 1], COOKIE_SECRET_LEN), parts, 3,
+                            mac))
+        return false;
+    out[0] = version;
+    memcpy(out + 1, mac, COOKIE_LEN - 1);
+    return true;
+}
+
+/* A cookie of the present secret or the one before. */
+static bool has_good_cookie(const struct engine *e, const struct datagram *d,
+                            const struct message *m, struct span nonce)
+{
+    struct notify n;
+    uint8_t expected[COOKIE_LEN];
+    if (!wire_find_notify(m, NOTIFY_COOKIE, &n) || n.data.len != COOKIE_LEN)
+        return false;
+    struct reader r = reader_of(n.data);
+    uint8_t version = take_u8(&r);
+    uint8_t age = (uint8_t)(e->cookie_version - version);
+    return age <= 1 && make_cookie(e, version, d, m->header.spi_i, nonce, expected) &&
+           secret_equal(n.data, span_of(expected, COOKIE_LEN));
+}
+
+static void record_stranger(struct engine *e, const struct datagram *d, const struct ike_header *h,
+                            struct finding *why)
+{
+    struct world *w = &e->world;
+    if (!world_may_record_stranger(w))
+        return;
+    struct record *r = record_new(RECORD_IKE, w->step.now, w->step.wall_s);
+    if (r == NULL)
+        return;
+    r->local = d->local;
+    r->remote = d->remote;
+    r->spi_i = h->spi_i;
+    r->spi_r = h->spi_r;
+    r->version = (uint8_t)(h->version >> 4);
+    r->result = RESULT_FAILED;
+    r->phase = why->phase = PHASE_IKE_SA_INIT;
+    struct trail_entry *entry = record_add_trail(r, w->step.now);
+    if (entry != NULL) {
+        entry->exchange = h->exchange;
+        entry->size = (uint16_t)d->bytes.len;
+        entry->message_id = h->message_id;
+        entry->flags = TRAIL_DROPPED;
+    }
+    record_add_finding(r, why);
+    world_emit_record(w, r);
+}
+
+bool gate_admit(struct engine *e, const struct datagram *d, const struct ike_header *h)
+{
+    struct world *w = &e->world;
+    const struct world_options *o = &w->options;
+    uint32_t half_open = w->counters.half_open;
+    bool is_crowded =
+        half_open >= o->cookie_threshold || world_half_open_of(w, &d->remote) >= o->block_threshold;
+    bool is_full = o->init_limit_half_open != 0 && half_open >= o->init_limit_half_open;
+    if (!is_crowded && !is_full)
+        return true;
+    turn_secret(e);
+    struct message m;
+    struct wire_error error;
+    struct span nonce;
+    const struct payload *p;
+    if (!wire_parse_message(d->bytes, &m, &error) || (p = wire_find(&m, PAYLOAD_NONCE)) == NULL ||
+        !wire_parse_nonce(p->body, &nonce)) {
+        w->counters.dropped++;
+        return false;
+    }
+    bool is_verified = has_good_cookie(e, d, &m, nonce);
+    if (is_full) {
+        struct finding why;
+        finding_set(&why, CAUSE_IKE_HALF_OPEN_LIMIT);
+        why.param = "charon.init_limit_half_open";
+        why.expected =
+            arena_text(&w->arena, "fewer than %u half-open IKE SAs", o->init_limit_half_open);
+        why.seen = arena_text(&w->arena, "%u", half_open);
+        record_stranger(e, d, h, &why);
+        w->counters.dropped++;
+        return false;
+    }
+    if (is_verified)
+        return true; /* it is where it says it is: limits of one address do not count against it */
+    uint8_t cookie[COOKIE_LEN];
+    if (!make_cookie(e, e->cookie_version, d, h->spi_i, nonce, cookie))
+        return false;
+    ike2_send_plain_notify(w, d, h, NOTIFY_COOKIE, span_of(cookie, COOKIE_LEN));
+    w->counters.cookies_sent++;
+    return false;
+}
+
+void gate_refuse_version(struct engine *e, const struct datagram *d, const struct ike_header *h)
+{
+    struct world *w = &e->world;
+    struct finding why;
+    uint8_t major = h->version >> 4;
+    w->counters.dropped++;
+    finding_set(&why, CAUSE_MSG_MAJOR_VERSION);
+    why.param = "connections.*.version";
+    why.evidence.has_message = why.evidence.is_received = true;
+    why.evidence.exchange = h->exchange;
+    why.evidence.message_id = h->message_id;
+    why.evidence.offset = 17;
+    why.expected = "IKEv2";
+    why.seen =
+        arena_text(&w->arena, "IKEv%u from %s", major, address_port_text(&w->arena, &d->remote));
+    /* RFC 7296 2.5: only a higher version is answered, and only a request. */
+    if (major > 2 && (h->flags & IKE_FLAG_RESPONSE) == 0) {
+        why.notify = NOTIFY_INVALID_MAJOR_VERSION;
+        ike2_send_plain_notify(w, d, h, NOTIFY_INVALID_MAJOR_VERSION, (struct span){NULL, 0});
+    }
+    record_stranger(e, d, h, &why);
+}
+
+void gate_refuse_spi(struct engine *e, const struct datagram *d, const struct ike_header *h)
+{
+    struct world *w = &e->world;
+    w->counters.dropped++;
+    if (!world_may_record_stranger(w))
+        return;
+    /* RFC 7296 2.21.4: in clear, so the peer may only take it as a hint. */
+    ike2_send_plain_notify(w, d, h, NOTIFY_INVALID_IKE_SPI, (struct span){NULL, 0});
+    struct effect *fx = step_add(&w->step, FX_EVENT);
+    struct finding *why = arena_alloc(&w->arena, sizeof *why);
+    if (fx == NULL || why == NULL)
+        return;
+    finding_set(why, CAUSE_MSG_UNKNOWN_SPI);
+    why->phase = PHASE_ESTABLISHED;
+    why->notify = NOTIFY_INVALID_IKE_SPI;
+    why->expected = "the SPI of an IKE SA of ours";
+    why->seen =
+        arena_text(&w->arena, "%016llx from %s",
+                   (unsigned long long)((h->flags & IKE_FLAG_INITIATOR) != 0 ? h->spi_r : h->spi_i),
+                   address_port_text(&w->arena, &d->remote));
+    fx->event.kind = EVENT_NOTICE;
+    fx->event.local = d->local;
+    fx->event.remote = d->remote;
+    fx->event.finding = why;
+}

@@ -1,0 +1,530 @@
+/* CHILD SAs of an IKE SA: choosing, accepting, installing, ending. RFC 7296 1.3.1, 2.8, 2.9, 2.17.
+ *
+ * The data plane is told by effects. On a rekeying the new SA pair is added before the old one
+ * goes: as initiator we send on the new one at once; as responder only when the peer uses it or
+ * closes the old one (2.8). */
+#include <stdlib.h>
+
+#include "ike2/inside.h"
+
+struct selectors child_ts(struct world *w, const struct selectors *configured,
+                          const struct address *host)
+{
+    struct selectors out = {NULL, 0};
+    policy_resolve_selectors(configured, host, &w->arena, &out);
+    return out;
+}
+
+struct child_sa *child_by_id(const struct ike_sa *sa, uint32_t id)
+{
+    for (struct child_sa *c = sa->children; c != NULL; c = c->next)
+        if (c->id == id)
+            return c;
+    return NULL;
+}
+
+struct child_sa *child_by_spi_out(const struct ike_sa *sa, uint32_t spi)
+{
+    for (struct child_sa *c = sa->children; c != NULL; c = c->next)
+        if (c->spi_out == spi && c->state != CHILD_SA_LINGERS)
+            return c;
+    return NULL;
+}
+
+struct child_sa *child_by_name(const struct ike_sa *sa, const char *name)
+{
+    for (struct child_sa *c = sa->children; c != NULL; c = c->next)
+        if (c->state == CHILD_SA_UP && strcmp(c->conf->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+/* ---- payloads ---- */
+
+static struct span spi_octets(struct world *w, uint32_t spi)
+{
+    uint8_t *at = arena_alloc(&w->arena, 4);
+    struct writer out = writer_of(at, at == NULL ? 0 : 4);
+    put_u32(&out, spi);
+    return writer_span(&out);
+}
+
+static void write_ts(struct world *w, struct outgoing *o, uint8_t type, const struct selectors *s)
+{
+    struct ts_list list = {NULL, 0};
+    policy_selectors_to_wire(s, &w->arena, &list);
+    struct gap g = out_open(o, type);
+    wire_write_ts(&o->writer, &list);
+    out_close(o, g);
+}
+
+bool child_write_offer(struct world *w, struct outgoing *o, const struct ike_sa *sa,
+                       const struct child_conf *conf, uint32_t spi, bool with_ke)
+{
+    (void)sa;
+    struct proposals offer;
+    if (!policy_copy_proposals(&conf->esp_proposals, spi_octets(w, spi), with_ke, &w->arena,
+                               &offer))
+        return false;
+    struct gap g = out_open(o, PAYLOAD_SA);
+    wire_write_sa(&o->writer, &offer);
+    out_close(o, g);
+    return true;
+}
+
+void child_write_offer_ts(struct world *w, struct outgoing *o, const struct ike_sa *sa,
+                          const struct child_conf *conf)
+{
+    struct selectors local = child_ts(w, &conf->local_ts, &sa->path.local);
+    struct selectors remote = child_ts(w, &conf->remote_ts, &sa->path.remote);
+    write_ts(w, o, PAYLOAD_TSI, &local);
+    write_ts(w, o, PAYLOAD_TSR, &remote);
+}
+
+void child_write_choice(struct world *w, struct outgoing *o, const struct child_plan *p)
+{
+    struct proposal chosen;
+    struct proposals one = {&chosen, 1};
+    policy_suite_proposal(&p->suite, PROTOCOL_ESP, spi_octets(w, p->spi_in), &w->arena, &chosen);
+    struct gap g = out_open(o, PAYLOAD_SA);
+    wire_write_sa(&o->writer, &one);
+    out_close(o, g);
+}
+
+void child_write_choice_ts(struct world *w, struct outgoing *o, const struct child_plan *p)
+{
+    /* The answer's TSi is the peer's side, TSr ours. */
+    write_ts(w, o, PAYLOAD_TSI, &p->remote);
+    write_ts(w, o, PAYLOAD_TSR, &p->local);
+}
+
+/* ---- reading what the peer sent ---- */
+
+struct asked_child {
+    const struct payload *sa, *tsi_p, *tsr_p;
+    struct proposals offered;
+    struct selectors tsi, tsr;
+};
+
+static bool read_child(struct world *w, const struct message *m, struct asked_child *out,
+                       struct finding *why)
+{
+    struct ts_list tsi, tsr;
+    uint32_t at = 0;
+    if ((out->sa = need_payload(w, m, PAYLOAD_SA, why)) == NULL ||
+        (out->tsi_p = need_payload(w, m, PAYLOAD_TSI, why)) == NULL ||
+        (out->tsr_p = need_payload(w, m, PAYLOAD_TSR, why)) == NULL)
+        return false;
+    if (!wire_parse_sa(out->sa->body, &w->arena, &out->offered, &at)) {
+        bad_payload(m, out->sa, "a well-formed SA payload", why);
+        why->evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
+        return false;
+    }
+    if (!wire_parse_ts(out->tsi_p->body, &w->arena, &tsi, &at) ||
+        !policy_selectors_from_wire(&tsi, &w->arena, &out->tsi)) {
+        bad_payload(m, out->tsi_p, "well-formed traffic selectors", why);
+        return false;
+    }
+    if (!wire_parse_ts(out->tsr_p->body, &w->arena, &tsr, &at) ||
+        !policy_selectors_from_wire(&tsr, &w->arena, &out->tsr)) {
+        bad_payload(m, out->tsr_p, "well-formed traffic selectors", why);
+        return false;
+    }
+    return true;
+}
+
+/* The SPI of the proposal with this number. */
+static bool peer_spi(const struct proposals *p, uint8_t number, uint32_t *out)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->at[i].number != number || p->at[i].spi.len != 4)
+            continue;
+        struct reader r = reader_of(p->at[i].spi);
+        *out = take_u32(&r);
+        return *out != 0;
+    }
+    return false;
+}
+
+/* How far a child of ours meets the request: 0 neither selectors, 1 local only, 2 selectors, 3 all.
+ */
+static unsigned meet(struct world *w, const struct ike_sa *sa, const struct message *m,
+                     const struct asked_child *asked, struct conn *conn,
+                     const struct child_conf *conf, bool is_create, uint16_t group,
+                     struct child_plan *plan, struct finding *why)
+{
+    struct selectors local = child_ts(w, &conf->local_ts, &sa->path.local);
+    struct selectors remote = child_ts(w, &conf->remote_ts, &sa->path.remote);
+    if (!policy_narrow(&asked->tsr, &local, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->local,
+                       why)) {
+        why->param = policy_param(&w->arena, conn, conf, "local_ts");
+        finding_about(why, m, asked->tsr_p, true);
+        return 0;
+    }
+    if (!policy_narrow(&asked->tsi, &remote, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->remote,
+                       why)) {
+        why->param = policy_param(&w->arena, conn, conf, "remote_ts");
+        finding_about(why, m, asked->tsi_p, true);
+        return 1;
+    }
+    if (!policy_choose_proposal(&asked->offered, &conf->esp_proposals, PROTOCOL_ESP, is_create,
+                                group, CAUSE_CHILD_NO_COMMON_PROPOSAL, &w->arena, &plan->suite,
+                                why)) {
+        why->param = policy_param(&w->arena, conn, conf, "esp_proposals");
+        finding_about(why, m, asked->sa, true);
+        return 2;
+    }
+    plan->conn = conn;
+    plan->conf = conf;
+    plan->asked_local = asked->tsr;
+    plan->asked_remote = asked->tsi;
+    return 3;
+}
+
+bool child_choose(struct world *w, const struct ike_sa *sa, const struct message *m,
+                  const struct child_conf *wanted, bool is_create, uint16_t ke_group,
+                  struct child_plan *out, struct finding *why)
+{
+    struct asked_child asked;
+    memset(out, 0, sizeof *out);
+    if (!read_child(w, m, &asked, why))
+        return false;
+    /* What is loaded now counts, not what was when the IKE SA began. */
+    struct conn *conn = world_find_conn(w, sa->conn->name);
+    if (conn == NULL || wanted != NULL)
+        conn = sa->conn;
+    struct finding best;
+    unsigned best_met = 0;
+    bool any = false;
+    for (size_t i = 0; i < (wanted != NULL ? 1 : conn->child_count); i++) {
+        const struct child_conf *conf = wanted != NULL ? wanted : &conn->children[i];
+        struct child_plan plan = {0};
+        struct finding here;
+        unsigned met = meet(w, sa, m, &asked, conn, conf, is_create, ke_group, &plan, &here);
+        if (met == 3) {
+            if (!peer_spi(&asked.offered, plan.suite.proposal_number, &plan.spi_out)) {
+                bad_payload(m, asked.sa, "an SPI of four octets in the proposal", why);
+                return false;
+            }
+            *out = plan;
+            return true;
+        }
+        if (!any || met > best_met) {
+            best = here;
+            best_met = met;
+        }
+        any = true;
+    }
+    if (any) {
+        *why = best;
+        return false;
+    }
+    finding_set(why, CAUSE_CHILD_TS_UNACCEPTABLE);
+    finding_about(why, m, asked.tsi_p, true);
+    why->param = policy_param(&w->arena, conn, NULL, "children");
+    why->expected = "no child at all: none is configured";
+    why->seen = arena_text(&w->arena, "%s === %s", policy_selectors_text(&asked.tsr, &w->arena),
+                           policy_selectors_text(&asked.tsi, &w->arena));
+    return false;
+}
+
+static bool child_error(struct world *w, const struct message *m, const struct task *t,
+                        struct finding *why)
+{
+    struct notify n;
+    if (!message_error(m, &n))
+        return false;
+    enum cause cause;
+    const char *key = "esp_proposals";
+    switch (n.type) {
+    case NOTIFY_NO_PROPOSAL_CHOSEN:
+        cause = t->kind == TASK_REKEY_CHILD ? CAUSE_CHILD_REKEY_REFUSED
+                                            : CAUSE_CHILD_PEER_REFUSED_PROPOSAL;
+        break;
+    case NOTIFY_TS_UNACCEPTABLE:
+    case NOTIFY_SINGLE_PAIR_REQUIRED:
+        cause = CAUSE_CHILD_PEER_TS_UNACCEPTABLE;
+        key = "remote_ts";
+        break;
+    case NOTIFY_NO_ADDITIONAL_SAS:
+        cause = CAUSE_CHILD_NO_ADDITIONAL_SAS;
+        break;
+    case NOTIFY_TEMPORARY_FAILURE:
+        cause = CAUSE_CHILD_TEMPORARY_FAILURE;
+        break;
+    case NOTIFY_CHILD_SA_NOT_FOUND:
+        cause = CAUSE_CHILD_NOT_FOUND;
+        break;
+    case NOTIFY_INVALID_KE_PAYLOAD:
+        cause = CAUSE_IKE_GROUP_NOT_ALLOWED;
+        break;
+    default:
+        cause = CAUSE_MSG_ERROR_NOTIFY;
+        break;
+    }
+    finding_set(why, cause);
+    finding_about(why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+    why->notify = n.type;
+    why->param = policy_param(&w->arena, t->conn, t->conf, key);
+    why->expected = strcmp(key, "remote_ts") == 0
+                        ? arena_text(&w->arena, "local %s, remote %s",
+                                     policy_selectors_text(&t->conf->local_ts, &w->arena),
+                                     policy_selectors_text(&t->conf->remote_ts, &w->arena))
+                        : policy_proposals_text(&t->conf->esp_proposals, &w->arena);
+    why->seen = arena_text(&w->arena, "the peer answered %s (%u)",
+                           wire_notify_name(n.type, &w->arena), n.type);
+    why->confidence = 90;
+    return true;
+}
+
+bool child_accept(struct world *w, const struct ike_sa *sa, const struct message *m,
+                  const struct task *t, bool is_create, struct child_plan *out, struct finding *why)
+{
+    struct asked_child answer;
+    memset(out, 0, sizeof *out);
+    if (wire_find(m, PAYLOAD_SA) == NULL && child_error(w, m, t, why))
+        return false;
+    if (!read_child(w, m, &answer, why))
+        return false;
+    out->conn = t->conn;
+    out->conf = t->conf;
+    out->spi_in = t->spi_in;
+    out->is_initiator = out->use_at_once = true;
+    peer_spi(&answer.offered, answer.offered.count > 0 ? answer.offered.at[0].number : 0,
+             &out->spi_out);
+    if (!policy_check_chosen(&answer.offered, &t->conf->esp_proposals, PROTOCOL_ESP, is_create,
+                             CAUSE_CHILD_PROPOSAL_NOT_OFFERED, &w->arena, &out->suite, why)) {
+        why->param = policy_param(&w->arena, t->conn, t->conf, "esp_proposals");
+        finding_about(why, m, answer.sa, true);
+        return false;
+    }
+    if (out->spi_out == 0) {
+        bad_payload(m, answer.sa, "an SPI of four octets in the proposal", why);
+        return false;
+    }
+    out->asked_local = child_ts(w, &t->conf->local_ts, &sa->path.local);
+    out->asked_remote = child_ts(w, &t->conf->remote_ts, &sa->path.remote);
+    out->local = answer.tsi;
+    out->remote = answer.tsr;
+    bool local_ok = out->local.count > 0 && policy_selectors_within(&out->local, &out->asked_local);
+    if (!local_ok || out->remote.count == 0 ||
+        !policy_selectors_within(&out->remote, &out->asked_remote)) {
+        finding_set(why, CAUSE_CHILD_TS_WIDENED);
+        finding_about(why, m, local_ok ? answer.tsr_p : answer.tsi_p, true);
+        why->param = policy_param(&w->arena, t->conn, t->conf, local_ok ? "remote_ts" : "local_ts");
+        why->expected =
+            policy_selectors_text(local_ok ? &out->asked_remote : &out->asked_local, &w->arena);
+        why->seen = policy_selectors_text(local_ok ? &out->remote : &out->local, &w->arena);
+        return false;
+    }
+    return true;
+}
+
+void child_note_narrowing(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
+                          struct record *r)
+{
+    bool local_ok = policy_selectors_within(&p->asked_local, &p->local);
+    if (local_ok && policy_selectors_within(&p->asked_remote, &p->remote))
+        return;
+    struct finding why;
+    finding_set(&why, CAUSE_CHILD_TS_NARROWED);
+    why.phase = PHASE_CHILD;
+    why.param = policy_param(&w->arena, p->conn, p->conf, local_ok ? "remote_ts" : "local_ts");
+    why.expected = policy_selectors_text(local_ok ? &p->asked_remote : &p->asked_local, &w->arena);
+    why.seen = policy_selectors_text(local_ok ? &p->remote : &p->local, &w->arena);
+    ike2_refused(w, (struct ike_sa *)(uintptr_t)sa, r, &why);
+}
+
+/* ---- installing ---- */
+
+void child_schedule(struct world *w, struct child_sa *c)
+{
+    const struct child_conf *conf = c->conf;
+    c->installed = w->step.now;
+    c->gone_at = c->rekey_at = c->expire_at = INSTANT_NEVER;
+    if (conf->rekey_time_s != 0) {
+        uint64_t jitter = rng_below(w->rng, conf->rand_time_s + 1);
+        uint64_t after =
+            jitter < conf->rekey_time_s ? conf->rekey_time_s - jitter : conf->rekey_time_s;
+        c->rekey_at = instant_after_s(w->step.now, (int64_t)after);
+    }
+    if (conf->life_time_s != 0)
+        c->expire_at = instant_after_s(w->step.now, (int64_t)conf->life_time_s);
+}
+
+static uint64_t soft_limit(struct world *w, uint64_t limit, uint64_t random)
+{
+    if (limit == 0)
+        return 0;
+    uint64_t jitter = rng_below(w->rng, random + 1);
+    return jitter < limit ? limit - jitter : limit;
+}
+
+static bool add_sa(struct world *w, const struct ike_sa *sa, const struct child_sa *c,
+                   bool is_inbound, bool use_at_once, const struct child_keys *keys)
+{
+    struct sa_spec *spec = arena_alloc(&w->arena, sizeof *spec);
+    struct effect *fx = spec == NULL ? NULL : step_add(&w->step, FX_SA_ADD);
+    if (fx == NULL)
+        return false;
+    const struct child_conf *conf = c->conf;
+    *spec = (struct sa_spec){
+        .spi = is_inbound ? c->spi_in : c->spi_out,
+        .child_id = c->id,
+        .is_inbound = is_inbound,
+        .is_initial_out = use_at_once,
+        .mode = conf->mode,
+        .local = sa->path.local,
+        .remote = sa->path.remote,
+        .in_udp = c->in_udp,
+        .encr = crypto_encr(c->suite.encr, c->suite.encr_bits),
+        .integ = crypto_integ(c->suite.integ),
+        .keys = *keys,
+        .esn = c->suite.esn,
+        .replay_window = conf->replay_window,
+        .copy_df = conf->copy_df,
+        .copy_ecn = conf->copy_ecn,
+        .copy_dscp = conf->copy_dscp,
+        .local_ts = world_copy_selectors(w, &c->local_ts),
+        .remote_ts = world_copy_selectors(w, &c->remote_ts),
+        .soft_bytes = soft_limit(w, conf->rekey_bytes, conf->rand_bytes),
+        .soft_packets = soft_limit(w, conf->rekey_packets, conf->rand_packets),
+        .hard_bytes = conf->life_bytes,
+        .hard_packets = conf->life_packets,
+        .conn_name = arena_text(&w->arena, "%s", c->conn->name),
+        .child_name = arena_text(&w->arena, "%s", conf->name),
+        .reqid = conf->reqid,
+    };
+    if (spec->encr != NULL && spec->encr->is_aead)
+        spec->integ = NULL;
+    fx->sa = spec;
+    return spec->encr != NULL;
+}
+
+static void set_policy(struct world *w, const struct ike_sa *sa, const struct child_sa *c,
+                       bool is_set)
+{
+    struct effect *fx = step_add(&w->step, FX_POLICY_SET);
+    if (fx == NULL)
+        return;
+    fx->policy.child_id = c->id;
+    fx->policy.is_set = is_set;
+    fx->policy.mode = c->conf->mode;
+    fx->policy.conn_name = arena_text(&w->arena, "%s", c->conn->name);
+    fx->policy.child_name = arena_text(&w->arena, "%s", c->conf->name);
+    fx->policy.local_ts = world_copy_selectors(w, &c->local_ts);
+    fx->policy.remote_ts = world_copy_selectors(w, &c->remote_ts);
+    fx->policy.local = sa->path.local;
+    fx->policy.remote = sa->path.remote;
+    fx->policy.priority = c->conf->priority;
+    fx->policy.reqid = c->conf->reqid;
+}
+
+struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct child_plan *p,
+                               struct span nonce_i, struct span nonce_r, struct span shared,
+                               struct finding *why)
+{
+    struct child_keys i_to_r = {0}, r_to_i = {0};
+    struct child_sa *c = calloc(1, sizeof *c);
+    finding_set(why, CAUSE_RES_MEMORY);
+    why->expected = "a CHILD SA";
+    if (c == NULL)
+        return NULL;
+    c->conf = p->conf;
+    c->spi_in = p->spi_in;
+    c->spi_out = p->spi_out;
+    c->suite = p->suite;
+    c->replaces = p->replaces;
+    c->in_udp = sa->wants_udp;
+    c->id = w->next_child_id++;
+    c->is_waiting_for_use = !p->use_at_once;
+    if (!child_derive_keys(sa->prf, ike2_key(sa, KEY_D), shared, nonce_i, nonce_r, &p->suite,
+                           &i_to_r, &r_to_i)) {
+        finding_set(why, CAUSE_RES_CRYPTO);
+        why->expected = "keys of the CHILD SA";
+        free(c);
+        return NULL;
+    }
+    c->conn = policy_conn_ref(p->conn);
+    child_schedule(w, c);
+    bool ok = policy_selectors_dup(&p->local, &c->local_ts) &&
+              policy_selectors_dup(&p->remote, &c->remote_ts) && map_set(&w->by_child, c->id, sa) &&
+              map_set(&w->by_esp_spi, c->spi_in, sa);
+    if (!ok) {
+        map_remove(&w->by_child, c->id);
+        world_free_esp_spi(w, c->spi_in);
+        policy_selectors_free(&c->local_ts);
+        policy_selectors_free(&c->remote_ts);
+        policy_conn_unref(c->conn);
+        free(c);
+        child_keys_clear(&i_to_r);
+        child_keys_clear(&r_to_i);
+        return NULL;
+    }
+    c->next = sa->children;
+    sa->children = c;
+    w->counters.child_sas++;
+    add_sa(w, sa, c, true, false, p->is_initiator ? &r_to_i : &i_to_r);
+    add_sa(w, sa, c, false, p->use_at_once, p->is_initiator ? &i_to_r : &r_to_i);
+    child_keys_clear(&i_to_r);
+    child_keys_clear(&r_to_i);
+    set_policy(w, sa, c, true);
+    if (p->replaces == 0)
+        world_event(w, EVENT_CHILD_UP, sa, c);
+    else {
+        struct effect *fx = world_event(w, EVENT_CHILD_REKEYED, sa, c);
+        if (fx != NULL)
+            fx->event.old_id = p->replaces;
+    }
+    return c;
+}
+
+void child_use(struct world *w, struct child_sa *c)
+{
+    if (!c->is_waiting_for_use)
+        return;
+    c->is_waiting_for_use = false;
+    struct effect *fx = step_add(&w->step, FX_SA_USE);
+    if (fx == NULL)
+        return;
+    fx->use.spi_out = c->spi_out;
+    fx->use.child_id = c->id;
+}
+
+static void remove_sa(struct world *w, const struct child_sa *c, bool is_inbound)
+{
+    struct effect *fx = step_add(&w->step, FX_SA_REMOVE);
+    if (fx == NULL)
+        return;
+    fx->remove.spi = is_inbound ? c->spi_in : c->spi_out;
+    fx->remove.child_id = c->id;
+    fx->remove.is_inbound = is_inbound;
+}
+
+void child_remove_outbound(struct world *w, struct child_sa *c)
+{
+    if (c->spi_out == 0)
+        return;
+    remove_sa(w, c, false);
+    c->spi_out = 0;
+}
+
+void child_drop(struct world *w, struct ike_sa *sa, struct child_sa *c, bool with_event)
+{
+    struct child_sa **link = &sa->children;
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    if (with_event && c->state != CHILD_SA_REPLACED && c->state != CHILD_SA_LINGERS)
+        world_event(w, EVENT_CHILD_DOWN, sa, c);
+    child_remove_outbound(w, c);
+    remove_sa(w, c, true);
+    set_policy(w, sa, c, false);
+    map_remove(&w->by_child, c->id);
+    world_free_esp_spi(w, c->spi_in);
+    w->counters.child_sas--;
+    policy_selectors_free(&c->local_ts);
+    policy_selectors_free(&c->remote_ts);
+    policy_conn_unref(c->conn);
+    free(c);
+}

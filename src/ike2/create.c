@@ -1,0 +1,782 @@
+/* CREATE_CHILD_SA: a further child, a rekeyed child, a rekeyed IKE SA. RFC
+ * 7296 1.3, 2.8, 2.17, 2.18, 2.25. */
+#include <stdlib.h>
+
+#include "ike2/inside.h"
+
+enum { RETRY_MS = 2000, RETRY_JITTER_MS = 2000, REFUSED_RETRY_S = 60, REPLACED_LINGER_S = 30 };
+
+static bool write_nonce_ke(struct world *w, struct outgoing *o, struct task *t)
+{
+    struct gap g = out_open(o, PAYLOAD_NONCE);
+    wire_write_nonce(&o->writer, span_of(t->nonce, sizeof t->nonce));
+    out_close(o, g);
+    if (t->group == 0)
+        return true;
+    const struct ke *ke = crypto_ke(t->group);
+    uint8_t *public = ke == NULL ? NULL : arena_alloc(&w->arena, ke->public_len);
+    crypto_ke_free(t->ke);
+    t->ke = public == NULL ? NULL : crypto_ke_new(ke, w->rng, public);
+    if (t->ke == NULL)
+        return false;
+    g = out_open(o, PAYLOAD_KE);
+    wire_write_ke(&o->writer, &(struct ke_payload){t->group, span_of(public, ke->public_len)});
+    out_close(o, g);
+    return true;
+}
+
+/* ---- our requests ---- */
+
+static void send_child_request(struct world *w, struct ike_sa *sa)
+{
+    struct task *t = sa->task;
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, false, sa->window.next_id);
+    if (t->kind == TASK_REKEY_CHILD) {
+        const struct child_sa *old = child_by_id(sa, t->child_id);
+        uint32_t spi = old == NULL ? 0 : old->spi_in;
+        uint8_t octets[4];
+        struct writer spi_w = writer_of(octets, sizeof octets);
+        put_u32(&spi_w, spi);
+        out_notify_spi(&o, NOTIFY_REKEY_SA, PROTOCOL_ESP, writer_span(&spi_w),
+                       (struct span){NULL, 0});
+    }
+    bool ok = t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, true) &&
+              write_nonce_ke(w, &o, t);
+    child_write_offer_ts(w, &o, sa, t->conf);
+    if (ok && exchange_send_request(w, sa, &o, t->record))
+        return;
+    struct finding why;
+    finding_set(&why, CAUSE_RES_CRYPTO);
+    why.expected = "a CREATE_CHILD_SA request";
+    exchange_lose(w, sa, &why);
+}
+
+void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
+                        struct conn *conn, uint32_t rekeyed, uint64_t ticket)
+{
+    struct task *t = task_new(sa, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    t->child_id = rekeyed;
+    t->conn = policy_conn_ref(conn);
+    t->conf = conf;
+    t->group = policy_first_group(&conf->esp_proposals);
+    t->spi_in = world_new_esp_spi(w, sa);
+    rng_fill(w->rng, t->nonce, sizeof t->nonce);
+    t->record = ike2_record_new(w, sa, rekeyed != 0 ? RECORD_CHILD_REKEY : RECORD_CHILD, ticket);
+    if (t->record != NULL) {
+        t->record->is_initiator = true;
+        record_set_text(&t->record->child, conf->name);
+    }
+    send_child_request(w, sa);
+}
+
+static void send_ike_request(struct world *w, struct ike_sa *sa)
+{
+    struct task *t = sa->task;
+    struct outgoing o;
+    uint8_t octets[8];
+    struct writer spi = writer_of(octets, sizeof octets);
+    put_u64(&spi, t->spi);
+    struct proposals offer;
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, false, sa->window.next_id);
+    bool ok =
+        policy_copy_proposals(&sa->conn->proposals, writer_span(&spi), true, &w->arena, &offer);
+    struct gap g = out_open(&o, PAYLOAD_SA);
+    wire_write_sa(&o.writer, &offer);
+    out_close(&o, g);
+    ok = ok && write_nonce_ke(w, &o, t);
+    if (ok && exchange_send_request(w, sa, &o, t->record))
+        return;
+    struct finding why;
+    finding_set(&why, CAUSE_RES_CRYPTO);
+    why.expected = "a CREATE_CHILD_SA request";
+    exchange_lose(w, sa, &why);
+}
+
+void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
+{
+    struct task *t = task_new(sa, TASK_REKEY_IKE, ticket);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    t->spi = world_new_ike_spi(w);
+    /* The group that the peer took last time, while it is still allowed. */
+    t->group = policy_offers_group(&sa->conn->proposals, sa->suite.ke)
+                   ? sa->suite.ke
+                   : policy_first_group(&sa->conn->proposals);
+    rng_fill(w->rng, t->nonce, sizeof t->nonce);
+    t->record = ike2_record_new(w, sa, RECORD_IKE_REKEY, ticket);
+    if (t->record != NULL)
+        t->record->is_initiator = true;
+    send_ike_request(w, sa);
+}
+
+/* ---- nonces, key exchange values: both sides ---- */
+
+struct fresh {
+    const struct payload *nonce_p, *ke_p;
+    struct span nonce;
+    struct ke_payload ke; /* group 0: none */
+};
+
+static bool read_fresh(struct world *w, const struct message *m, struct fresh *out,
+                       struct finding *why)
+{
+    memset(out, 0, sizeof *out);
+    if ((out->nonce_p = need_payload(w, m, PAYLOAD_NONCE, why)) == NULL)
+        return false;
+    if (!wire_parse_nonce(out->nonce_p->body, &out->nonce)) {
+        bad_payload(m, out->nonce_p, "a nonce of 16 to 256 octets", why);
+        return false;
+    }
+    out->ke_p = wire_find(m, PAYLOAD_KE);
+    if (out->ke_p != NULL && !wire_parse_ke(out->ke_p->body, &out->ke)) {
+        bad_payload(m, out->ke_p, "a well-formed KE payload", why);
+        return false;
+    }
+    return true;
+}
+
+static bool bad_public(struct world *w, const struct message *m, const struct fresh *f,
+                       const char *reason, struct finding *why)
+{
+    struct transform group = {.type = TRANSFORM_KE, .id = f->ke.group};
+    finding_set(why, CAUSE_IKE_BAD_PUBLIC_VALUE);
+    finding_about(why, m, f->ke_p, true);
+    why->expected = arena_text(&w->arena, "a public value of group %s",
+                               policy_transform_text(&group, &w->arena));
+    why->seen = reason;
+    return false;
+}
+
+static struct span lower_nonce(struct span a, struct span b)
+{
+    return span_compare(a, b) <= 0 ? a : b;
+}
+
+static void note_race(struct task *t, struct span nonce_i, struct span nonce_r)
+{
+    struct span low = lower_nonce(nonce_i, nonce_r);
+    t->race_low_len = (uint16_t)(low.len < sizeof t->race_low ? low.len : sizeof t->race_low);
+    memcpy(t->race_low, low.at, t->race_low_len);
+}
+
+/* ---- the peer's requests ---- */
+
+static void refuse(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why,
+                   struct span data)
+{
+    struct outgoing o;
+    uint16_t notify = ikebana_cause_row(why->cause)->notify;
+    why->notify = notify == 0 ? NOTIFY_NO_PROPOSAL_CHOSEN : notify;
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    out_notify(&o, why->notify, data);
+    exchange_send_answer(w, sa, &o, r);
+    ike2_refused(w, sa, r, why);
+    bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
+    ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, ike2_phase(sa, r));
+}
+
+static void refuse_for_now(struct world *w, struct ike_sa *sa, const struct message *m,
+                           struct record *r, enum cause cause, const char *asked)
+{
+    struct finding why;
+    finding_set(&why, cause);
+    finding_about(&why, m, NULL, true);
+    why.expected = "no exchange of ours about the same SA";
+    why.seen = asked;
+    refuse(w, sa, r, &why, (struct span){NULL, 0});
+}
+
+static bool answer_group(struct world *w, const struct message *m, const struct fresh *f,
+                         uint16_t wanted, const char *param, struct finding *why)
+{
+    if (wanted == 0 || f->ke.group == wanted)
+        return true;
+    struct transform ours = {.type = TRANSFORM_KE, .id = wanted},
+                     theirs = {.type = TRANSFORM_KE, .id = f->ke.group};
+    finding_set(why, CAUSE_IKE_GROUP_RETRY);
+    finding_about(why, m, f->ke_p, true);
+    why->param = param;
+    why->expected = policy_transform_text(&ours, &w->arena);
+    why->seen = f->ke_p == NULL ? "no KE payload" : policy_transform_text(&theirs, &w->arena);
+    return false;
+}
+
+static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
+                         struct child_sa *old, bool is_race, struct record *r)
+{
+    struct finding why;
+    struct fresh f;
+    struct child_plan plan = {0};
+    struct span nothing = {NULL, 0};
+    uint8_t number[2];
+    if (!read_fresh(w, m, &f, &why) ||
+        !child_choose(w, sa, m, old == NULL ? NULL : old->conf, true, f.ke.group, &plan, &why)) {
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    if (old != NULL)
+        plan.conn = old->conn;
+    if (!answer_group(w, m, &f, plan.suite.ke,
+                      policy_param(&w->arena, plan.conn, plan.conf, "esp_proposals"), &why)) {
+        number[0] = (uint8_t)(plan.suite.ke >> 8);
+        number[1] = (uint8_t)plan.suite.ke;
+        refuse(w, sa, r, &why, span_of(number, 2));
+        return;
+    }
+    BIG_SECRET shared = {{0}, 0};
+    uint8_t nonce[NONCE_LEN], *public = NULL;
+    size_t public_len = 0;
+    const char *reason = "";
+    if (plan.suite.ke != 0) {
+        const struct ke *ke = crypto_ke(plan.suite.ke);
+        public_len = ke->public_len;
+        public = arena_alloc(&w->arena, public_len);
+        struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(ke, w->rng, public);
+        bool ok = pair != NULL && crypto_ke_shared(pair, f.ke.value, &shared, &reason);
+        crypto_ke_free(pair);
+        if (!ok) {
+            bad_public(w, m, &f, reason, &why);
+            refuse(w, sa, r, &why, nothing);
+            return;
+        }
+    }
+    rng_fill(w->rng, nonce, sizeof nonce);
+    plan.spi_in = world_new_esp_spi(w, sa);
+    plan.replaces = old == NULL ? 0 : old->id;
+    plan.use_at_once = old == NULL;
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    child_write_choice(w, &o, &plan);
+    struct gap g = out_open(&o, PAYLOAD_NONCE);
+    wire_write_nonce(&o.writer, span_of(nonce, sizeof nonce));
+    out_close(&o, g);
+    if (public != NULL) {
+        g = out_open(&o, PAYLOAD_KE);
+        wire_write_ke(&o.writer, &(struct ke_payload){plan.suite.ke, span_of(public, public_len)});
+        out_close(&o, g);
+    }
+    child_write_choice_ts(w, &o, &plan);
+    if (!exchange_send_answer(w, sa, &o, r)) {
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        ike2_refused(w, sa, r, &why);
+        ike2_record_end(w, r, RESULT_FAILED, ike2_phase(sa, r));
+        return;
+    }
+    struct child_sa *c = child_install(w, sa, &plan, f.nonce, span_of(nonce, sizeof nonce),
+                                       big_secret_span(&shared), &why);
+    if (c == NULL) {
+        ike2_refused(w, sa, r, &why);
+        ike2_record_end(w, r, RESULT_FAILED, ike2_phase(sa, r));
+        return;
+    }
+    if (old != NULL) {
+        old->state = CHILD_SA_REPLACED;
+        old->rekey_at = INSTANT_NEVER;
+        if (is_race && sa->task != NULL) {
+            sa->task->race_child = c->id;
+            note_race(sa->task, f.nonce, span_of(nonce, sizeof nonce));
+        }
+    } else {
+        child_note_narrowing(w, sa, &plan, r);
+    }
+    ike2_record_child(r, c);
+    ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
+}
+
+/* The new IKE SA of a rekeying, RFC 7296 2.18. spi_i, spi_r: of the new SA. */
+static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_initiator,
+                                   uint64_t spi_i, uint64_t spi_r, const struct suite *suite,
+                                   struct span nonce_i, struct span nonce_r, struct span shared)
+{
+    struct ike_sa *sa = world_new_sa(w, old->conn, is_initiator);
+    if (sa == NULL)
+        return NULL;
+    sa->spi_i = spi_i;
+    sa->spi_r = spi_r;
+    sa->path = old->path;
+    sa->has_nat_here = old->has_nat_here;
+    sa->has_nat_there = old->has_nat_there;
+    sa->wants_udp = old->wants_udp;
+    record_set_text(&sa->local_id, old->local_id);
+    record_set_text(&sa->remote_id, old->remote_id);
+    SECRET skeyseed = {{0}, 0};
+    bool ok = ike2_set_suite(sa, suite) &&
+              crypto_skeyseed_rekey(old->prf, ike2_key(old, KEY_D), shared, nonce_i, nonce_r,
+                                    &skeyseed) &&
+              ike2_derive(sa, secret_span(&skeyseed), nonce_i, nonce_r) && world_add_spi(w, sa);
+    if (!ok) {
+        world_drop_sa(w, sa);
+        return NULL;
+    }
+    const struct conn *c = sa->conn;
+    sa->state = SA_UP;
+    sa->established = sa->heard = w->step.now;
+    if (c->rekey_time_s != 0) {
+        uint64_t jitter = rng_below(w->rng, c->rand_time_s + 1);
+        uint64_t after = jitter < c->rekey_time_s ? c->rekey_time_s - jitter : c->rekey_time_s;
+        sa->rekey_at = instant_after_s(w->step.now, (int64_t)after);
+        sa->expire_at = instant_after_s(w->step.now, (int64_t)(c->rekey_time_s + c->over_time_s));
+    }
+    return sa;
+}
+
+/* The survivor inherits all children and what is still wished, RFC 7296 2.8.2. */
+void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
+{
+    while (old->children != NULL) {
+        struct child_sa *c = old->children;
+        old->children = c->next;
+        c->next = heir->children;
+        heir->children = c;
+        map_set(&w->by_child, c->id, heir);
+        map_set(&w->by_esp_spi, c->spi_in, heir);
+    }
+    struct wish wish;
+    while (wish_take(&old->wishes, INSTANT_NEVER, &wish))
+        if (wish.kind != WISH_REKEY_IKE && wish.kind != WISH_LIVENESS)
+            wish_add(&heir->wishes, &wish);
+        else
+            world_outcome(w, wish.ticket, true, NULL);
+    if (heir->close_ticket == 0)
+        heir->close_ticket = old->close_ticket;
+    old->close_ticket = 0;
+    old->replaced_by = heir->id;
+    old->rekey_at = old->expire_at = INSTANT_NEVER;
+    struct effect *fx = world_event(w, EVENT_IKE_REKEYED, heir, NULL);
+    if (fx != NULL)
+        fx->event.old_id = old->id;
+    world_rearm(w, heir);
+}
+
+static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bool is_race,
+                       struct record *r)
+{
+    struct finding why;
+    struct fresh f;
+    struct span nothing = {NULL, 0};
+    const struct payload *sa_p = wire_find(m, PAYLOAD_SA);
+    struct proposals offered;
+    struct suite suite;
+    uint32_t at = 0;
+    uint8_t number[2];
+    if (!read_fresh(w, m, &f, &why)) {
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    if (!wire_parse_sa(sa_p->body, &w->arena, &offered, &at)) {
+        bad_payload(m, sa_p, "a well-formed SA payload", &why);
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    if (!policy_choose_proposal(&offered, &sa->conn->proposals, PROTOCOL_IKE, true, f.ke.group,
+                                CAUSE_IKE_NO_COMMON_PROPOSAL, &w->arena, &suite, &why)) {
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        finding_about(&why, m, sa_p, true);
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    uint64_t peer_spi = 0;
+    for (size_t i = 0; i < offered.count; i++)
+        if (offered.at[i].number == suite.proposal_number && offered.at[i].spi.len == 8) {
+            struct reader spi = reader_of(offered.at[i].spi);
+            peer_spi = take_u64(&spi);
+        }
+    if (peer_spi == 0) {
+        bad_payload(m, sa_p, "an SPI of eight octets in the proposal", &why);
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    if (!answer_group(w, m, &f, suite.ke, policy_param(&w->arena, sa->conn, NULL, "proposals"),
+                      &why)) {
+        number[0] = (uint8_t)(suite.ke >> 8);
+        number[1] = (uint8_t)suite.ke;
+        refuse(w, sa, r, &why, span_of(number, 2));
+        return;
+    }
+    const struct ke *ke = crypto_ke(suite.ke);
+    BIG_SECRET shared = {{0}, 0};
+    uint8_t nonce[NONCE_LEN], *public = arena_alloc(&w->arena, ke->public_len);
+    const char *reason = "";
+    struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(ke, w->rng, public);
+    bool ok = pair != NULL && crypto_ke_shared(pair, f.ke.value, &shared, &reason);
+    crypto_ke_free(pair);
+    if (!ok) {
+        bad_public(w, m, &f, reason, &why);
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    rng_fill(w->rng, nonce, sizeof nonce);
+    uint64_t spi = world_new_ike_spi(w);
+    struct ike_sa *heir = make_new_ike(w, sa, false, peer_spi, spi, &suite, f.nonce,
+                                       span_of(nonce, sizeof nonce), big_secret_span(&shared));
+    if (heir == NULL) {
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
+    uint8_t spi_octets[8];
+    struct writer spi_w = writer_of(spi_octets, sizeof spi_octets);
+    put_u64(&spi_w, spi);
+    struct proposal chosen;
+    struct proposals one = {&chosen, 1};
+    policy_suite_proposal(&suite, PROTOCOL_IKE, writer_span(&spi_w), &w->arena, &chosen);
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    struct gap g = out_open(&o, PAYLOAD_SA);
+    wire_write_sa(&o.writer, &one);
+    out_close(&o, g);
+    g = out_open(&o, PAYLOAD_NONCE);
+    wire_write_nonce(&o.writer, span_of(nonce, sizeof nonce));
+    out_close(&o, g);
+    g = out_open(&o, PAYLOAD_KE);
+    wire_write_ke(&o.writer, &(struct ke_payload){suite.ke, span_of(public, ke->public_len)});
+    out_close(&o, g);
+    if (!exchange_send_answer(w, sa, &o, r)) {
+        world_drop_sa(w, heir);
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        ike2_refused(w, sa, r, &why);
+        ike2_record_end(w, r, RESULT_FAILED, PHASE_REKEY);
+        return;
+    }
+    if (r != NULL) {
+        r->spi_i = heir->spi_i;
+        r->spi_r = heir->spi_r;
+        r->ike_suite = suite;
+        r->ike_id = heir->id;
+    }
+    ike2_record_end(w, r, RESULT_UP, PHASE_REKEY);
+    if (is_race && sa->task != NULL) {
+        /* Who survives is known when our own answer is here: RFC 7296 2.8.2. */
+        sa->task->race_ike = heir->id;
+        note_race(sa->task, f.nonce, span_of(nonce, sizeof nonce));
+        world_rearm(w, heir);
+        return;
+    }
+    sa->state = SA_REPLACED;
+    sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
+    create_inherit(w, sa, heir);
+}
+
+/* RFC 7296 3.3.1: the protocol stands behind last, reserved, length and number. */
+static uint8_t first_protocol(struct span sa_body)
+{
+    struct reader r = reader_of(sa_body);
+    take(&r, 5);
+    return take_u8(&r);
+}
+
+void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
+{
+    struct finding why;
+    struct notify n = {0};
+    const struct payload *sa_p = wire_find(m, PAYLOAD_SA);
+    bool is_rekey = wire_find_notify(m, NOTIFY_REKEY_SA, &n);
+    struct record *r;
+    if (sa_p == NULL) {
+        r = ike2_record_new(w, sa, RECORD_CHILD, 0);
+        if (r != NULL)
+            r->is_initiator = false;
+        message_trail(w, r, m, m->header.length, 0);
+        need_payload(w, m, PAYLOAD_SA, &why);
+        refuse(w, sa, r, &why, (struct span){NULL, 0});
+        return;
+    }
+    bool is_ike = !is_rekey && first_protocol(sa_p->body) == PROTOCOL_IKE;
+    struct child_sa *old = NULL;
+    if (is_rekey && n.spi.len == 4) {
+        struct reader spi = reader_of(n.spi);
+        old = child_by_spi_out(sa, take_u32(&spi));
+    }
+    r = ike2_record_new(w, sa,
+                        is_ike     ? RECORD_IKE_REKEY
+                        : is_rekey ? RECORD_CHILD_REKEY
+                                   : RECORD_CHILD,
+                        0);
+    if (r != NULL)
+        r->is_initiator = false;
+    if (r != NULL && old != NULL)
+        record_set_text(&r->child, old->conf->name);
+    message_trail(w, r, m, m->header.length, 0);
+
+    enum asked asked = is_ike        ? ASKED_REKEY_IKE
+                       : !is_rekey   ? ASKED_CREATE_CHILD
+                       : old != NULL ? ASKED_REKEY_CHILD
+                                     : ASKED_REKEY_UNKNOWN_CHILD;
+    bool delete_waits = false;
+    enum doing doing = exchange_doing(sa, old == NULL ? 0 : old->id, &delete_waits);
+    enum collide verdict = collide_answer(asked, doing, delete_waits);
+    /* An IKE SA that was replaced is being closed: only its Delete may follow (RFC 7296 2.8). */
+    if (sa->state == SA_REPLACED && verdict != COLLIDE_CHILD_NOT_FOUND)
+        verdict = COLLIDE_TEMPORARY_FAILURE;
+    if (old != NULL && old->state != CHILD_SA_UP && verdict == COLLIDE_AS_USUAL)
+        verdict = COLLIDE_TEMPORARY_FAILURE;
+    switch (verdict) {
+    case COLLIDE_TEMPORARY_FAILURE:
+        refuse_for_now(w, sa, m, r, CAUSE_CHILD_TEMPORARY_FAILURE, "a request that crosses ours");
+        return;
+    case COLLIDE_CHILD_NOT_FOUND:
+        refuse_for_now(
+            w, sa, m, r, CAUSE_CHILD_NOT_FOUND,
+            arena_text(&w->arena, "REKEY_SA for SPI %s", arena_hex(&w->arena, n.spi, 8)));
+        return;
+    case COLLIDE_AS_USUAL:
+    case COLLIDE_AS_USUAL_RACE:
+    case COLLIDE_DELETE:
+    case COLLIDE_DELETE_RACE:
+    case COLLIDE_NO_DELETE:
+    case COLLIDE_FORGET_OURS:
+        break;
+    }
+    if (is_ike)
+        answer_ike(w, sa, m, verdict == COLLIDE_AS_USUAL_RACE, r);
+    else
+        answer_child(w, sa, m, old, verdict == COLLIDE_AS_USUAL_RACE, r);
+}
+
+/* ---- the answers to ours ---- */
+
+static bool shared_of(struct world *w, const struct message *m, const struct task *t,
+                      const struct fresh *f, uint16_t group, struct big_secret *out,
+                      struct finding *why)
+{
+    const char *reason = "no KE payload, or one of another group";
+    if (group == 0)
+        return true;
+    if (t->ke == NULL || group != t->group || f->ke.group != group ||
+        !crypto_ke_shared(t->ke, f->ke.value, out, &reason))
+        return bad_public(w, m, f, reason, why);
+    return true;
+}
+
+/* INVALID_KE_PAYLOAD: once more with the group that the peer asks for, if we allow it. */
+static bool retry_group(struct world *w, struct ike_sa *sa, const struct message *m,
+                        const struct proposals *ours)
+{
+    struct task *t = sa->task;
+    struct notify n;
+    if (t->has_retried || !wire_find_notify(m, NOTIFY_INVALID_KE_PAYLOAD, &n))
+        return false;
+    struct reader r = reader_of(n.data);
+    uint16_t group = take_u16(&r);
+    if (!done(&r) || group == t->group || !policy_offers_group(ours, group) ||
+        crypto_ke(group) == NULL)
+        return false;
+    t->has_retried = true;
+    t->group = group;
+    if (t->kind == TASK_REKEY_IKE)
+        send_ike_request(w, sa);
+    else
+        send_child_request(w, sa);
+    return true;
+}
+
+static void retry_later(struct world *w, struct ike_sa *sa, const struct task *t)
+{
+    struct wish again = {
+        .kind = t->kind == TASK_REKEY_IKE     ? WISH_REKEY_IKE
+                : t->kind == TASK_REKEY_CHILD ? WISH_REKEY_CHILD
+                                              : WISH_CREATE_CHILD,
+        .child_id = t->child_id,
+        .not_before =
+            instant_after_ms(w->step.now, RETRY_MS + (int64_t)rng_below(w->rng, RETRY_JITTER_MS)),
+        .ticket = t->ticket,
+    };
+    if (t->kind == TASK_CREATE_CHILD)
+        again.child_name = strdup(t->conf->name);
+    wish_add(&sa->wishes, &again);
+}
+
+static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct finding *why)
+{
+    struct record *r = t->record;
+    t->record = NULL;
+    ike2_refused(w, sa, r, why);
+    bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
+    ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, ike2_phase(sa, r));
+    if (t->spi_in != 0)
+        world_free_esp_spi(w, t->spi_in);
+    struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
+    if (theirs != NULL) {
+        /* Our rekeying came to nothing, but the peer's stands: that one is the heir. */
+        sa->state = SA_REPLACED;
+        sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
+        create_inherit(w, sa, theirs);
+        world_outcome(w, t->ticket, true, NULL);
+        return;
+    }
+    if (why->cause == CAUSE_CHILD_TEMPORARY_FAILURE) {
+        retry_later(w, sa, t);
+        return;
+    }
+    struct child_sa *old = t->kind == TASK_REKEY_CHILD ? child_by_id(sa, t->child_id) : NULL;
+    if (old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND && t->race_child == 0) {
+        /* RFC 7296 2.25: the peer has no such child: delete it in silence and make it anew. */
+        struct wish anew = {.kind = WISH_CREATE_CHILD,
+                            .child_name = strdup(old->conf->name),
+                            .not_before = w->step.now,
+                            .ticket = t->ticket};
+        child_drop(w, sa, old, true);
+        wish_add(&sa->wishes, &anew);
+        return;
+    }
+    if (old != NULL)
+        old->rekey_at = instant_after_s(w->step.now, REFUSED_RETRY_S);
+    if (t->kind == TASK_REKEY_IKE)
+        sa->rekey_at = instant_after_s(w->step.now, REFUSED_RETRY_S);
+    world_outcome(w, t->ticket, false, why);
+}
+
+static void close_later(struct world *w, struct ike_sa *sa, uint32_t child_id)
+{
+    struct wish wish = {.kind = WISH_CLOSE_CHILD, .child_id = child_id, .not_before = w->step.now};
+    wish_add(&sa->wishes, &wish);
+}
+
+/* Both rekeyed: the lowest of the four nonces loses, and its maker closes it. RFC 7296 2.8.1. */
+static bool ours_survives(const struct task *t, struct span nonce_r)
+{
+    struct span theirs = span_of(t->race_low, t->race_low_len);
+    struct race race = {span_of(t->nonce, sizeof t->nonce), nonce_r, theirs, theirs};
+    return race_settle(&race) == RACE_OURS_SURVIVES;
+}
+
+static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m, struct task *t)
+{
+    struct finding why;
+    struct fresh f;
+    struct child_plan plan = {0};
+    BIG_SECRET shared = {{0}, 0};
+    if (!child_accept(w, sa, m, t, true, &plan, &why) || !read_fresh(w, m, &f, &why) ||
+        !shared_of(w, m, t, &f, plan.suite.ke, &shared, &why)) {
+        failed(w, sa, t, &why);
+        return;
+    }
+    struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
+    plan.replaces = t->child_id;
+    bool survives = t->race_child == 0 || ours_survives(t, f.nonce);
+    plan.use_at_once = survives;
+    struct child_sa *c = child_install(w, sa, &plan, span_of(t->nonce, sizeof t->nonce), f.nonce,
+                                       big_secret_span(&shared), &why);
+    if (c == NULL) {
+        failed(w, sa, t, &why);
+        return;
+    }
+    struct record *r = t->record;
+    t->record = NULL;
+    ike2_record_child(r, c);
+    if (t->kind == TASK_CREATE_CHILD)
+        child_note_narrowing(w, sa, &plan, r);
+    ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
+    world_outcome(w, t->ticket, true, NULL);
+    if (!survives) {
+        struct child_sa *theirs = child_by_id(sa, t->race_child);
+        if (theirs != NULL)
+            child_use(w, theirs);
+        close_later(w, sa, c->id);
+        return;
+    }
+    if (old == NULL)
+        return;
+    old->state = CHILD_SA_REPLACED;
+    old->rekey_at = INSTANT_NEVER;
+    close_later(w, sa, old->id);
+}
+
+static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, struct task *t)
+{
+    struct finding why;
+    struct notify n;
+    struct fresh f;
+    struct proposals answer;
+    struct suite suite;
+    uint32_t at = 0;
+    uint64_t peer_spi = 0;
+    BIG_SECRET shared = {{0}, 0};
+    const struct payload *sa_p = wire_find(m, PAYLOAD_SA);
+    if (sa_p == NULL && message_error(m, &n)) {
+        finding_set(&why, n.type == NOTIFY_TEMPORARY_FAILURE ? CAUSE_CHILD_TEMPORARY_FAILURE
+                                                             : CAUSE_IKE_REKEY_REFUSED);
+        finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+        why.notify = n.type;
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        why.expected = policy_proposals_text(&sa->conn->proposals, &w->arena);
+        why.seen = arena_text(&w->arena, "the peer answered %s (%u)",
+                              wire_notify_name(n.type, &w->arena), n.type);
+        failed(w, sa, t, &why);
+        return;
+    }
+    if ((sa_p = need_payload(w, m, PAYLOAD_SA, &why)) == NULL || !read_fresh(w, m, &f, &why)) {
+        failed(w, sa, t, &why);
+        return;
+    }
+    bool parsed = wire_parse_sa(sa_p->body, &w->arena, &answer, &at);
+    if (parsed && answer.count == 1 && answer.at[0].spi.len == 8) {
+        struct reader spi = reader_of(answer.at[0].spi);
+        peer_spi = take_u64(&spi);
+    }
+    if (peer_spi == 0) {
+        bad_payload(m, sa_p, "one proposal with an SPI of eight octets", &why);
+        failed(w, sa, t, &why);
+        return;
+    }
+    if (!policy_check_chosen(&answer, &sa->conn->proposals, PROTOCOL_IKE, true,
+                             CAUSE_IKE_PROPOSAL_NOT_OFFERED, &w->arena, &suite, &why)) {
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        failed(w, sa, t, &why);
+        return;
+    }
+    struct ike_sa *heir = NULL;
+    if (shared_of(w, m, t, &f, suite.ke, &shared, &why)) {
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        heir = make_new_ike(w, sa, true, t->spi, peer_spi, &suite,
+                            span_of(t->nonce, sizeof t->nonce), f.nonce, big_secret_span(&shared));
+    }
+    if (heir == NULL) {
+        failed(w, sa, t, &why);
+        return;
+    }
+    struct record *r = t->record;
+    t->record = NULL;
+    if (r != NULL) {
+        r->spi_i = heir->spi_i;
+        r->spi_r = heir->spi_r;
+        r->ike_suite = suite;
+        r->ike_id = heir->id;
+    }
+    ike2_record_end(w, r, RESULT_UP, PHASE_REKEY);
+    world_outcome(w, t->ticket, true, NULL);
+    struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
+    if (theirs != NULL && !ours_survives(t, f.nonce)) {
+        /* We close what we made; the peer closes the old one. */
+        sa->state = SA_REPLACED;
+        sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
+        create_inherit(w, sa, theirs);
+        heir->state = SA_REPLACED;
+        info_begin_close_ike(w, heir, 0);
+        world_rearm(w, heir);
+        return;
+    }
+    create_inherit(w, sa, heir);
+    sa->state = SA_REPLACED;
+    info_begin_close_ike(w, sa, 0);
+}
+
+void create_conclude(struct world *w, struct ike_sa *sa, struct message *m)
+{
+    struct task *t = sa->task;
+    message_trail(w, t->record, m, m->header.length, 0);
+    if (retry_group(w, sa, m,
+                    t->kind == TASK_REKEY_IKE ? &sa->conn->proposals : &t->conf->esp_proposals))
+        return;
+    sa->task = NULL;
+    if (t->kind == TASK_REKEY_IKE)
+        conclude_ike(w, sa, m, t);
+    else
+        conclude_child(w, sa, m, t);
+    task_free(t);
+}

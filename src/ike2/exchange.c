@@ -1,0 +1,743 @@
+/* Exchanges of an IKE SA: rows, sending and receiving, time, wishes, the end. RFC 7296 2.1
+ * to 2.4, 2.21, 2.25. */
+#include "ike2/inside.h"
+
+#include <stdlib.h>
+
+enum { PATH_ERRORS_MAX = 2 };
+
+/* What an exchange must and may hold, and who handles it. Handlers never ask in which state they
+ * are: the row has said it. */
+struct exchange_row {
+    const char *name;
+    uint8_t type;
+    uint32_t states; /* bit n: allowed in enum sa_state n */
+    void (*answer)(struct world *w, struct ike_sa *sa, struct message *m);
+    void (*conclude)(struct world *w, struct ike_sa *sa, struct message *m);
+};
+
+#define IN(state) (1u << (state))
+
+static const struct exchange_row rows[] = {
+    {"IKE_AUTH", EXCHANGE_IKE_AUTH, IN(SA_AWAIT_AUTH), auth_answer, auth_conclude},
+    {"CREATE_CHILD_SA", EXCHANGE_CREATE_CHILD_SA, IN(SA_UP) | IN(SA_REPLACED) | IN(SA_CLOSING),
+     create_answer, create_conclude},
+    {"INFORMATIONAL", EXCHANGE_INFORMATIONAL, IN(SA_UP) | IN(SA_REPLACED) | IN(SA_CLOSING),
+     info_answer, info_conclude},
+};
+
+static const struct exchange_row *find_row(uint8_t type)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].type == type)
+            return &rows[i];
+    return NULL;
+}
+
+/* ---- tasks ---- */
+
+struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint64_t ticket)
+{
+    (void)sa;
+    struct task *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    t->kind = kind;
+    t->ticket = ticket;
+    return t;
+}
+
+void task_free(struct task *t)
+{
+    if (t == NULL)
+        return;
+    record_free(t->record);
+    policy_conn_unref(t->conn);
+    crypto_ke_free(t->ke);
+    secret_wipe(t, sizeof *t);
+    free(t);
+}
+
+enum doing exchange_doing(const struct ike_sa *sa, uint32_t child_id, bool *delete_waits)
+{
+    *delete_waits = false;
+    if (sa->state == SA_CLOSING || sa->state == SA_REPLACED)
+        return DOING_CLOSE_IKE;
+    if (wish_has(&sa->wishes, WISH_CLOSE_IKE, 0)) {
+        *delete_waits = true;
+        return DOING_CLOSE_IKE;
+    }
+    if (child_id != 0 && wish_has(&sa->wishes, WISH_CLOSE_CHILD, child_id)) {
+        *delete_waits = true;
+        return DOING_CLOSE_SAME_CHILD;
+    }
+    const struct task *t = sa->task;
+    if (t == NULL)
+        return DOING_NOTHING;
+    switch (t->kind) {
+    case TASK_SETUP:
+    case TASK_LIVENESS:
+        return DOING_NOTHING;
+    case TASK_CREATE_CHILD:
+        return DOING_CREATE_CHILD;
+    case TASK_REKEY_CHILD:
+        return t->child_id == child_id ? DOING_REKEY_SAME_CHILD : DOING_OTHER_CHILD;
+    case TASK_CLOSE_CHILD:
+        return t->child_id == child_id ? DOING_CLOSE_SAME_CHILD : DOING_OTHER_CHILD;
+    case TASK_REKEY_IKE:
+        return DOING_REKEY_IKE;
+    case TASK_CLOSE_IKE:
+        return DOING_CLOSE_IKE;
+    }
+    return DOING_NOTHING;
+}
+
+/* ---- sending ---- */
+
+bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r)
+{
+    struct span message = out_finish(o);
+    if (message.len == 0 ||
+        !window_send(&sa->window, message, &w->options.retransmission, w->step.now))
+        return false;
+    out_send(w, &sa->path, message);
+    out_trail(o, r, message);
+    return true;
+}
+
+bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r)
+{
+    struct span message = out_finish(o);
+    if (message.len == 0 || !window_keep_answer(&sa->window, message, w->asked_hash))
+        return false;
+    out_send(w, &w->asked_path, message);
+    out_trail(o, r, message);
+    return true;
+}
+
+/* ---- the end ---- */
+
+void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why)
+{
+    bool was_up = sa->state == SA_UP || sa->state == SA_CLOSING;
+    uint64_t ticket = 0;
+    struct record *r = NULL;
+    if (sa->task != NULL) {
+        ticket = sa->task->ticket;
+        r = sa->task->record;
+        sa->task->record = NULL;
+    }
+    if (why != NULL) {
+        if (r == NULL) {
+            r = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
+            if (r != NULL)
+                r->is_initiator = !by_peer;
+        }
+        ike2_refused(w, sa, r, why);
+    }
+    bool is_failure = why != NULL && ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
+    if (r != NULL)
+        ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED,
+                        why == NULL ? PHASE_ESTABLISHED : why->phase);
+    world_outcome(w, ticket, !is_failure && why == NULL, why);
+    struct wish wish;
+    while (wish_take(&sa->wishes, INSTANT_NEVER, &wish)) {
+        bool wanted_end = wish.kind == WISH_CLOSE_IKE || wish.kind == WISH_CLOSE_CHILD;
+        world_outcome(w, wish.ticket, wanted_end, wanted_end ? NULL : why);
+        free(wish.child_name);
+    }
+    world_outcome(w, sa->close_ticket, true, NULL);
+    sa->close_ticket = 0;
+    if (was_up) {
+        struct effect *fx = world_event(w, EVENT_IKE_DOWN, sa, NULL);
+        struct finding *copy = why == NULL ? NULL : arena_alloc(&w->arena, sizeof *copy);
+        if (fx != NULL && copy != NULL) {
+            *copy = *why;
+            fx->event.finding = copy;
+        }
+    }
+    world_drop_sa(w, sa);
+}
+
+void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why)
+{
+    if (sa->setup != NULL) {
+        ike2_setup_failed(w, sa, why);
+        return;
+    }
+    exchange_finish(w, sa, false, why);
+}
+
+static const char *exchange_text(struct world *w, const struct ike_sa *sa)
+{
+    switch (sa->state) {
+    case SA_AWAIT_INIT_ANSWER:
+        return "IKE_SA_INIT";
+    case SA_AWAIT_AUTH_ANSWER:
+        return "IKE_AUTH";
+    case SA_AWAIT_PATH:
+    case SA_AWAIT_AUTH:
+    case SA_UP:
+    case SA_REPLACED:
+    case SA_CLOSING:
+    case SA_GONE:
+        break;
+    }
+    return arena_text(&w->arena, "request %u", sa->window.next_id);
+}
+
+/* All repetitions are used: what silence means depends on what was heard before. */
+static void give_up(struct world *w, struct ike_sa *sa)
+{
+    struct finding why;
+    struct setup *s = sa->setup;
+    bool is_path = s != NULL && s->path_error != NULL;
+    enum cause cause = is_path     ? CAUSE_NET_UNREACHABLE
+                       : s == NULL ? CAUSE_NET_LIVENESS_LOST
+                       : s->has_answered || sa->state != SA_AWAIT_INIT_ANSWER
+                           ? CAUSE_NET_NO_ANSWER_LATER
+                           : CAUSE_NET_NO_ANSWER;
+    finding_set(&why, cause);
+    why.param = sa->conn == NULL ? "" : policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
+    why.expected = arena_text(&w->arena, "an answer to %s from %s", exchange_text(w, sa),
+                              address_port_text(&w->arena, &sa->path.remote));
+    why.seen = is_path ? arena_text(&w->arena, "%s", s->path_error)
+                       : arena_text(&w->arena, "none to the request and %u repetitions",
+                                    sa->window.repeats);
+    why.confidence = is_path ? 95 : 70;
+    uint8_t attempt = s == NULL ? 0 : s->attempt;
+    uint32_t tries = sa->conn == NULL ? 1 : sa->conn->keyingtries;
+    struct task *t = sa->task;
+    if (s != NULL && sa->is_initiator && t != NULL && (tries == 0 || attempt < tries)) {
+        /* keyingtries: another SA takes over the wishes and the waiting command. */
+        struct conn *conn = world_find_conn(w, sa->conn->name);
+        const struct child_conf *conf =
+            conn == NULL || t->conf == NULL ? NULL : policy_find_child(conn, t->conf->name);
+        uint64_t ticket = t->ticket;
+        if (conn != NULL && (conf != NULL || t->conf == NULL)) {
+            t->ticket = 0;
+            struct wishes wishes = sa->wishes;
+            sa->wishes = (struct wishes){0};
+            ike2_setup_failed(w, sa, &why);
+            struct ike_sa *next =
+                ike2_initiate(w, conn, conf, ticket, attempt == UINT8_MAX ? attempt : attempt + 1);
+            if (next != NULL)
+                next->wishes = wishes;
+            else
+                wish_clear(&wishes);
+            return;
+        }
+    }
+    exchange_lose(w, sa, &why);
+}
+
+/* ---- receiving ---- */
+
+static bool check_critical(struct world *w, struct ike_sa *sa, struct message *m,
+                           struct finding *why, uint8_t *type)
+{
+    (void)sa;
+    for (size_t i = 0; i < m->payload_count; i++) {
+        if (!m->payloads[i].is_critical || m->payloads[i].type <= PAYLOAD_SKF)
+            continue;
+        *type = m->payloads[i].type;
+        finding_set(why, CAUSE_MSG_CRITICAL_PAYLOAD);
+        finding_about(why, m, &m->payloads[i], true);
+        why->expected = "payloads of RFC 7296";
+        why->seen = arena_text(&w->arena, "%u", *type);
+        return false;
+    }
+    return true;
+}
+
+/* An authentic request that cannot be served at all: RFC 7296 2.21.2, 2.21.3. */
+static void refuse_request(struct world *w, struct ike_sa *sa, const struct message *m,
+                           struct finding *why, struct span data)
+{
+    struct outgoing o;
+    bool is_setup = sa->setup != NULL;
+    struct record *r = is_setup ? ike2_setup_record(w, sa) : NULL;
+    why->notify = ikebana_cause_row(why->cause)->notify;
+    out_begin(&o, w, sa, m->header.exchange, true, sa->window.expected_id);
+    out_notify(&o, why->notify, data);
+    exchange_send_answer(w, sa, &o, r);
+    if (is_setup)
+        ike2_setup_failed(w, sa, why);
+    else if (why->cause == CAUSE_MSG_BAD_SYNTAX)
+        exchange_finish(w, sa, true, why);
+    else
+        ike2_refused(w, sa, NULL, why);
+}
+
+/* The newest authentic message tells where the peer is now, RFC 7296 2.23; the side behind no NAT
+ * follows. */
+static void follow_path(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                        bool is_request)
+{
+    struct path now = path_of_datagram(d);
+    bool moved = !address_equal(&now.remote, &sa->path.remote) || now.marker != sa->path.marker ||
+                 !address_equal(&now.local, &sa->path.local);
+    bool may = sa->setup != NULL ? is_request : sa->has_nat_there && !sa->has_nat_here;
+    if (!moved || !may)
+        return;
+    bool was_up = sa->setup == NULL;
+    sa->path = now;
+    if (sa->record != NULL) {
+        sa->record->local = now.local;
+        sa->record->remote = now.remote;
+    }
+    for (struct child_sa *c = was_up ? sa->children : NULL; c != NULL; c = c->next)
+        for (unsigned in = 0; in < 2; in++) {
+            struct effect *fx = step_add(&w->step, FX_SA_MOVE);
+            if (fx == NULL)
+                return;
+            fx->move.spi = in ? c->spi_in : c->spi_out;
+            fx->move.child_id = c->id;
+            fx->move.is_inbound = in != 0;
+            fx->move.local = now.local;
+            fx->move.remote = now.remote;
+            fx->move.in_udp = c->in_udp;
+        }
+}
+
+static void receive_request(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                            struct message *m)
+{
+    struct finding why;
+    bool is_authentic;
+    uint64_t hash = map_hash(&w->by_spi, d->bytes.at, d->bytes.len);
+    w->asked_hash = hash;
+    w->asked_path = path_of_datagram(d);
+    switch (window_judge(&sa->window, m->header.message_id, hash)) {
+    case WINDOW_REPEATED:
+        out_send(w, &w->asked_path, span_of(sa->window.answer, sa->window.answer_len));
+        w->counters.retransmits++;
+        return;
+    case WINDOW_STRAY:
+        w->counters.dropped++;
+        return;
+    case WINDOW_NEW:
+        break;
+    }
+    bool ok = message_open(w, sa, m, &is_authentic, &why);
+    if (!is_authentic) {
+        w->counters.dropped++;
+        return;
+    }
+    const struct exchange_row *row = find_row(m->header.exchange);
+    if (row == NULL || (row->states & IN(sa->state)) == 0) {
+        w->counters.dropped++; /* an exchange that this state does not know: RFC 7296 2.21.3 leaves
+                                  it to us */
+        return;
+    }
+    world_half_open_remove(w, sa);
+    follow_path(w, sa, d, true);
+    sa->heard = w->step.now;
+    if (row->type == EXCHANGE_IKE_AUTH)
+        message_trail(w, ike2_setup_record(w, sa), m, d->bytes.len, 0);
+    uint8_t critical = 0;
+    struct span data = {NULL, 0};
+    if (ok && !check_critical(w, sa, m, &why, &critical)) {
+        ok = false;
+        data = span_of(&critical, 1);
+    }
+    if (!ok) {
+        refuse_request(w, sa, m, &why, data);
+        return;
+    }
+    row->answer(w, sa, m);
+}
+
+static void receive_answer(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                           struct message *m)
+{
+    struct finding why;
+    bool is_authentic;
+    uint8_t critical;
+    if (!window_wants_answer(&sa->window, m->header.message_id)) {
+        w->counters.dropped++;
+        return;
+    }
+    if (sa->state == SA_AWAIT_INIT_ANSWER) {
+        if (m->header.exchange != EXCHANGE_IKE_SA_INIT || m->has_sk ||
+            m->header.spi_i != sa->spi_i) {
+            w->counters.dropped++;
+            return;
+        }
+        init_conclude(w, sa, d, m);
+        return;
+    }
+    bool ok = message_open(w, sa, m, &is_authentic, &why);
+    if (!is_authentic) {
+        w->counters.dropped++;
+        return;
+    }
+    const struct exchange_row *row = find_row(m->header.exchange);
+    struct task *t = sa->task;
+    if (row == NULL || t == NULL) {
+        w->counters.dropped++;
+        return;
+    }
+    bool fits =
+        t->kind == TASK_SETUP ? row->type == EXCHANGE_IKE_AUTH
+        : t->kind == TASK_CREATE_CHILD || t->kind == TASK_REKEY_CHILD || t->kind == TASK_REKEY_IKE
+            ? row->type == EXCHANGE_CREATE_CHILD_SA
+            : row->type == EXCHANGE_INFORMATIONAL;
+    if (!fits) {
+        w->counters.dropped++;
+        return;
+    }
+    window_answered(&sa->window);
+    sa->heard = w->step.now;
+    follow_path(w, sa, d, false);
+    if (sa->setup != NULL) {
+        sa->setup->has_answered = true;
+        message_trail(w, sa->record, m, d->bytes.len, 0);
+    }
+    if (!ok || !check_critical(w, sa, m, &why, &critical)) {
+        exchange_lose(w, sa, &why);
+        return;
+    }
+    row->conclude(w, sa, m);
+}
+
+void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                  const struct ike_header *h)
+{
+    struct message m;
+    struct wire_error error;
+    bool from_initiator = (h->flags & IKE_FLAG_INITIATOR) != 0;
+    if (from_initiator == sa->is_initiator || h->spi_i != sa->spi_i ||
+        (h->spi_r != sa->spi_r && sa->spi_r != 0) || sa->state == SA_AWAIT_PATH ||
+        !wire_parse_message(d->bytes, &m, &error)) {
+        w->counters.dropped++;
+        return;
+    }
+    if ((h->flags & IKE_FLAG_RESPONSE) != 0)
+        receive_answer(w, sa, d, &m);
+    else
+        receive_request(w, sa, d, &m);
+    exchange_next(w, sa);
+}
+
+/* ---- wishes ---- */
+
+static bool serve(struct world *w, struct ike_sa *sa, struct wish *wish)
+{
+    struct child_sa *c = wish->child_id == 0 ? NULL : child_by_id(sa, wish->child_id);
+    struct conn *conn;
+    const struct child_conf *conf;
+    struct finding why;
+    switch (wish->kind) {
+    case WISH_CLOSE_IKE:
+        info_begin_close_ike(w, sa, wish->ticket);
+        return true;
+    case WISH_CLOSE_CHILD:
+        if (c == NULL || c->state == CHILD_SA_LINGERS)
+            break;
+        info_begin_close_child(w, sa, c, wish->ticket);
+        return true;
+    case WISH_REKEY_IKE:
+        create_begin_ike(w, sa, wish->ticket);
+        return true;
+    case WISH_REKEY_CHILD:
+        if (c == NULL || c->state != CHILD_SA_UP)
+            break;
+        create_begin_child(w, sa, c->conf, c->conn, c->id, wish->ticket);
+        return true;
+    case WISH_CREATE_CHILD:
+        conn = world_find_conn(w, sa->conn->name);
+        conf = conn == NULL ? NULL : policy_find_child(conn, wish->child_name);
+        if (conf != NULL && child_by_name(sa, conf->name) == NULL) {
+            create_begin_child(w, sa, conf, conn, 0, wish->ticket);
+            return true;
+        }
+        if (conf == NULL) {
+            finding_set(&why, CAUSE_CMD_UNKNOWN_CONNECTION);
+            why.param = arena_text(&w->arena, "connections.%s.children.%s", sa->conn->name,
+                                   (const char *)wish->child_name);
+            why.seen = wish->child_name;
+            world_outcome(w, wish->ticket, false, &why);
+            return true;
+        }
+        break;
+    case WISH_LIVENESS:
+        info_begin_liveness(w, sa);
+        return true;
+    }
+    world_outcome(w, wish->ticket, true, NULL); /* there is nothing left to do for it */
+    return true;
+}
+
+void exchange_next(struct world *w, struct ike_sa *sa)
+{
+    struct wish wish;
+    while (sa->state == SA_UP && sa->task == NULL && window_is_free(&sa->window) &&
+           wish_take(&sa->wishes, w->step.now, &wish)) {
+        serve(w, sa, &wish);
+        free(wish.child_name);
+    }
+    world_rearm(w, sa);
+}
+
+static void add_wish(struct world *w, struct ike_sa *sa, struct wish wish)
+{
+    wish.not_before = w->step.now;
+    if (!wish_add(&sa->wishes, &wish)) {
+        struct finding why;
+        finding_set(&why, CAUSE_RES_MEMORY);
+        world_outcome(w, wish.ticket, false, &why);
+    }
+    exchange_next(w, sa);
+}
+
+void ike2_want_child(struct world *w, struct ike_sa *sa, const char *child, uint64_t ticket)
+{
+    add_wish(
+        w, sa,
+        (struct wish){.kind = WISH_CREATE_CHILD, .child_name = strdup(child), .ticket = ticket});
+}
+
+void ike2_want_close_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket)
+{
+    add_wish(w, sa,
+             (struct wish){.kind = WISH_CLOSE_CHILD, .child_id = child_id, .ticket = ticket});
+}
+
+void ike2_want_rekey_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket)
+{
+    add_wish(w, sa,
+             (struct wish){.kind = WISH_REKEY_CHILD, .child_id = child_id, .ticket = ticket});
+}
+
+void ike2_want_rekey_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
+{
+    add_wish(w, sa, (struct wish){.kind = WISH_REKEY_IKE, .ticket = ticket});
+}
+
+void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool is_forced)
+{
+    struct finding why;
+    if (sa->setup != NULL) {
+        finding_set(&why, CAUSE_CMD_ABORTED);
+        why.phase = ike2_phase(sa, NULL);
+        sa->close_ticket = ticket;
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    if (sa->state != SA_UP) {
+        /* Already on its way out: the command waits for the same end. */
+        if (sa->close_ticket == 0)
+            sa->close_ticket = ticket;
+        else
+            world_outcome(w, ticket, true, NULL);
+        return;
+    }
+    if (is_forced) {
+        struct outgoing o;
+        out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+        struct gap g = out_open(&o, PAYLOAD_DELETE);
+        wire_write_delete(&o.writer, &(struct delete_payload){.protocol = PROTOCOL_IKE});
+        out_close(&o, g);
+        struct span message = out_finish(&o);
+        if (message.len > 0 && window_is_free(&sa->window))
+            out_send(w, &sa->path, message);
+        sa->close_ticket = ticket;
+        exchange_finish(w, sa, false, NULL);
+        return;
+    }
+    add_wish(w, sa, (struct wish){.kind = WISH_CLOSE_IKE, .ticket = ticket});
+}
+
+/* ---- time ---- */
+
+static void expire_child(struct world *w, struct ike_sa *sa, struct child_sa *c)
+{
+    struct finding why;
+    struct record *r = ike2_record_new(w, sa, RECORD_CHILD_REKEY, 0);
+    if (r != NULL)
+        ike2_record_child(r, c);
+    finding_set(&why, CAUSE_CHILD_EXPIRED);
+    why.phase = PHASE_ESTABLISHED;
+    why.param = policy_param(&w->arena, c->conn, c->conf, "life_time");
+    why.expected = "a rekeying before the hard lifetime";
+    why.seen = arena_text(&w->arena, "none in %llu s", (unsigned long long)c->conf->life_time_s);
+    ike2_refused(w, sa, r, &why);
+    ike2_record_end(w, r, RESULT_FAILED, PHASE_ESTABLISHED);
+    c->expire_at = INSTANT_NEVER;
+    struct wish wish = {.kind = WISH_CLOSE_CHILD, .child_id = c->id, .not_before = w->step.now};
+    wish_add(&sa->wishes, &wish);
+}
+
+static void children_on_time(struct world *w, struct ike_sa *sa)
+{
+    struct instant now = w->step.now;
+    for (struct child_sa *c = sa->children, *next; c != NULL; c = next) {
+        next = c->next;
+        if (instant_reached(c->gone_at, now)) {
+            child_drop(w, sa, c, true);
+            continue;
+        }
+        if (instant_reached(c->expire_at, now)) {
+            if (c->state == CHILD_SA_UP)
+                expire_child(w, sa, c);
+            else
+                child_drop(w, sa, c, true);
+            continue;
+        }
+        if (c->state == CHILD_SA_UP && instant_reached(c->rekey_at, now)) {
+            c->rekey_at = INSTANT_NEVER;
+            struct wish wish = {.kind = WISH_REKEY_CHILD, .child_id = c->id, .not_before = now};
+            wish_add(&sa->wishes, &wish);
+        }
+    }
+}
+
+static void repeat_request(struct world *w, struct ike_sa *sa)
+{
+    w->counters.retransmits++;
+    out_send(w, &sa->path,
+             arena_copy(&w->arena, span_of(sa->window.request, sa->window.request_len)));
+    struct record *r = sa->record != NULL ? sa->record : sa->task != NULL ? sa->task->record : NULL;
+    for (size_t i = r == NULL ? 0 : r->trail_count; i > 0; i--) {
+        struct trail_entry *entry = &r->trail[i - 1];
+        if ((entry->flags & (TRAIL_SENT | TRAIL_RESPONSE)) == TRAIL_SENT) {
+            entry->repeats++;
+            break;
+        }
+    }
+}
+
+void ike2_on_time(struct world *w, struct ike_sa *sa)
+{
+    struct instant now = w->step.now;
+    struct finding why;
+    if (instant_reached(sa->deadline, now)) {
+        sa->deadline = INSTANT_NEVER;
+        if (sa->state == SA_AWAIT_AUTH) {
+            finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
+            why.expected = "IKE_AUTH";
+            why.seen = arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s);
+            why.phase = PHASE_IKE_SA_INIT;
+            ike2_setup_failed(w, sa, &why);
+            return;
+        }
+        if (sa->state == SA_AWAIT_PATH) {
+            finding_set(&why, CAUSE_NET_NAME_NOT_RESOLVED);
+            why.param = policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
+            why.expected = "an address";
+            why.seen = "no answer from the resolver";
+            ike2_setup_failed(w, sa, &why);
+            return;
+        }
+        exchange_finish(w, sa, true, NULL); /* replaced, and the peer never closed it */
+        return;
+    }
+    switch (window_on_time(&sa->window, &w->options.retransmission, now)) {
+    case WINDOW_REPEAT:
+        if (sa->setup != NULL && sa->setup->path_errors >= PATH_ERRORS_MAX) {
+            give_up(w, sa);
+            return;
+        }
+        repeat_request(w, sa);
+        break;
+    case WINDOW_GIVE_UP:
+        if (sa->state == SA_REPLACED || sa->state == SA_CLOSING)
+            exchange_finish(w, sa, false, NULL);
+        else
+            give_up(w, sa);
+        return;
+    case WINDOW_WAIT:
+        break;
+    }
+    if (sa->state == SA_UP) {
+        if (instant_reached(sa->expire_at, now)) {
+            finding_set(&why, CAUSE_IKE_EXPIRED);
+            why.param = policy_param(&w->arena, sa->conn, NULL, "over_time");
+            why.expected = "a rekeying before the hard lifetime";
+            why.seen = "none";
+            exchange_finish(w, sa, false, &why);
+            return;
+        }
+        if (instant_reached(sa->rekey_at, now)) {
+            sa->rekey_at = INSTANT_NEVER;
+            struct wish wish = {.kind = WISH_REKEY_IKE, .not_before = now};
+            wish_add(&sa->wishes, &wish);
+        }
+        uint64_t dpd = sa->conn->dpd_delay_s;
+        if (dpd != 0 && sa->task == NULL &&
+            instant_reached(instant_after_s(sa->heard, (int64_t)dpd), now)) {
+            struct wish wish = {.kind = WISH_LIVENESS, .not_before = now};
+            wish_add(&sa->wishes, &wish);
+        }
+    }
+    children_on_time(w, sa);
+    exchange_next(w, sa);
+}
+
+/* ---- from outside ---- */
+
+void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
+{
+    struct ike_sa *sa = NULL;
+    struct child_sa *c = world_find_child(w, in->child_id, &sa);
+    if (c == NULL)
+        return;
+    struct finding why;
+    switch (in->kind) {
+    case DP_SOFT_LIFETIME:
+        if (c->state == CHILD_SA_UP)
+            ike2_want_rekey_child(w, sa, c->id, 0);
+        break;
+    case DP_HARD_LIFETIME:
+        finding_set(&why, CAUSE_ESP_LIFETIME);
+        why.phase = PHASE_ESTABLISHED;
+        why.param = policy_param(&w->arena, c->conn, c->conf, "life_bytes");
+        ike2_refused(w, sa, NULL, &why);
+        ike2_want_close_child(w, sa, c->id, 0);
+        break;
+    case DP_FIRST_USE:
+        sa->heard = w->step.now;
+        child_use(w, c);
+        break;
+    case DP_USED:
+        sa->heard = w->step.now;
+        break;
+    case DP_FAULT:
+        finding_set(&why, in->cause);
+        why.phase = PHASE_ESTABLISHED;
+        why.param = policy_param(&w->arena, c->conn, c->conf, "replay_window");
+        why.expected = arena_text(&w->arena, "%u", c->conf->replay_window * 2);
+        why.seen = arena_text(&w->arena, "%llu packets on SPI %08x", (unsigned long long)in->count,
+                              in->spi);
+        ike2_refused(w, sa, NULL, &why);
+        break;
+    }
+    world_rearm(w, sa);
+}
+
+void ike2_on_path_error(struct world *w, struct ike_sa *sa, const struct path_error *e)
+{
+    /* Anybody can forge ICMP: one error is a hint, told at once; only when a repetition meets one
+     * too do we give up. */
+    struct setup *s = sa->setup;
+    if (s == NULL || !e->is_fatal_hint || s->has_answered)
+        return;
+    bool is_first = s->path_error == NULL;
+    free(s->path_error);
+    s->path_error = strdup(e->what);
+    if (s->path_errors < UINT8_MAX)
+        s->path_errors++;
+    if (!is_first)
+        return;
+    struct effect *fx = world_event(w, EVENT_PROGRESS, sa, NULL);
+    struct finding *hint = arena_alloc(&w->arena, sizeof *hint);
+    if (fx == NULL || hint == NULL)
+        return;
+    finding_set(hint, CAUSE_NET_UNREACHABLE);
+    hint->phase = PHASE_IKE_SA_INIT;
+    hint->confidence = 60;
+    hint->seen = arena_text(&w->arena, "%s", e->what);
+    fx->event.ticket = sa->task == NULL ? 0 : sa->task->ticket;
+    fx->event.finding = hint;
+}

@@ -1,0 +1,234 @@
+/* INFORMATIONAL: deletes, liveness, errors after the fact. RFC 7296 1.4, 1.4.1, 2.4, 2.25. */
+#include <stdlib.h>
+
+#include "ike2/inside.h"
+
+enum { LINGER_MS = 5000 };
+
+/* ---- our requests ---- */
+
+static void write_delete_child(struct outgoing *o, uint32_t spi)
+{
+    uint8_t octets[4];
+    struct writer w = writer_of(octets, sizeof octets);
+    put_u32(&w, spi);
+    struct gap g = out_open(o, PAYLOAD_DELETE);
+    wire_write_delete(&o->writer, &(struct delete_payload){.protocol = PROTOCOL_ESP,
+                                                           .spi_size = 4,
+                                                           .spi_count = 1,
+                                                           .spis = writer_span(&w)});
+    out_close(o, g);
+}
+
+static void write_delete_ike(struct outgoing *o)
+{
+    struct gap g = out_open(o, PAYLOAD_DELETE);
+    wire_write_delete(&o->writer, &(struct delete_payload){.protocol = PROTOCOL_IKE});
+    out_close(o, g);
+}
+
+static void lost_to_crypto(struct world *w, struct ike_sa *sa)
+{
+    struct finding why;
+    finding_set(&why, CAUSE_RES_CRYPTO);
+    why.expected = "an INFORMATIONAL request";
+    exchange_lose(w, sa, &why);
+}
+
+void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c, uint64_t ticket)
+{
+    struct task *t = task_new(sa, TASK_CLOSE_CHILD, ticket);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    t->child_id = c->id;
+    if (c->state == CHILD_SA_UP) {
+        t->record = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
+        if (t->record != NULL) {
+            t->record->is_initiator = true;
+            ike2_record_child(t->record, c);
+        }
+    }
+    /* RFC 7296 1.4.1: outbound goes with the request, inbound with the answer. */
+    bool was_replaced = c->state == CHILD_SA_REPLACED;
+    c->state = was_replaced ? CHILD_SA_REPLACED : CHILD_SA_CLOSING;
+    c->rekey_at = INSTANT_NEVER;
+    child_remove_outbound(w, c);
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    write_delete_child(&o, c->spi_in);
+    if (!exchange_send_request(w, sa, &o, t->record))
+        lost_to_crypto(w, sa);
+}
+
+void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
+{
+    struct task *t = task_new(sa, TASK_CLOSE_IKE, ticket);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    if (sa->state == SA_UP) {
+        t->record = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
+        if (t->record != NULL)
+            t->record->is_initiator = true;
+        sa->state = SA_CLOSING;
+    }
+    sa->rekey_at = sa->expire_at = INSTANT_NEVER;
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    write_delete_ike(&o);
+    if (!exchange_send_request(w, sa, &o, t->record))
+        lost_to_crypto(w, sa);
+}
+
+void info_begin_liveness(struct world *w, struct ike_sa *sa)
+{
+    struct task *t = task_new(sa, TASK_LIVENESS, 0);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    if (!exchange_send_request(w, sa, &o, NULL))
+        lost_to_crypto(w, sa);
+}
+
+/* ---- the peer's requests ---- */
+
+/* The peer has closed this child: what it was replaced by is used now. */
+static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *c)
+{
+    for (struct child_sa *n = sa->children; n != NULL; n = n->next)
+        if (n->replaces == c->id)
+            child_use(w, n);
+    child_remove_outbound(w, c);
+    if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
+        /* Packets that the peer sent before may still be on their way. */
+        c->state = CHILD_SA_LINGERS;
+        c->gone_at = instant_after_ms(w->step.now, LINGER_MS);
+        c->expire_at = INSTANT_NEVER;
+        return;
+    }
+    struct record *r = ike2_record_new(w, sa, RECORD_CLOSE, 0);
+    if (r != NULL) {
+        struct finding why;
+        r->is_initiator = false;
+        ike2_record_child(r, c);
+        finding_set(&why, CAUSE_CHILD_PEER_CLOSED);
+        why.phase = PHASE_ESTABLISHED;
+        why.seen = arena_text(&w->arena, "Delete for %s", c->conf->name);
+        record_add_finding(r, &why);
+    }
+    child_drop(w, sa, c, true);
+    ike2_record_end(w, r, RESULT_CLOSED, PHASE_ESTABLISHED);
+}
+
+/* Answers the Delete payloads for CHILD SAs; the SPIs of ours that go with them are written into
+ * the answer. */
+static void answer_delete(struct world *w, struct ike_sa *sa, const struct delete_payload *d,
+                          struct outgoing *o)
+{
+    struct reader spis = reader_of(d->spis);
+    for (uint16_t i = 0; i < d->spi_count && d->spi_size == 4; i++) {
+        struct child_sa *c = child_by_spi_out(sa, take_u32(&spis));
+        bool delete_waits = false;
+        enum doing doing = exchange_doing(sa, c == NULL ? 0 : c->id, &delete_waits);
+        enum collide verdict = collide_answer(
+            c == NULL ? ASKED_CLOSE_UNKNOWN_CHILD : ASKED_CLOSE_CHILD, doing, delete_waits);
+        struct wish dropped;
+        if (c == NULL)
+            continue;
+        if (verdict != COLLIDE_NO_DELETE)
+            write_delete_child(o, c->spi_in);
+        while (wish_remove(&sa->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
+            world_outcome(w, dropped.ticket, true, NULL);
+        while (wish_remove(&sa->wishes, WISH_REKEY_CHILD, c->id, &dropped))
+            world_outcome(w, dropped.ticket, false, NULL);
+        if (verdict == COLLIDE_NO_DELETE)
+            child_remove_outbound(w, c); /* both close it: ours goes when our Delete is answered */
+        else
+            closed_by_peer(w, sa, c);
+    }
+}
+
+void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
+{
+    struct outgoing o;
+    struct notify n;
+    struct finding why;
+    bool closes_ike = false;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, true, sa->window.expected_id);
+    for (size_t i = 0; i < m->payload_count; i++) {
+        struct delete_payload d;
+        if (m->payloads[i].type != PAYLOAD_DELETE || !wire_parse_delete(m->payloads[i].body, &d))
+            continue;
+        if (d.protocol == PROTOCOL_IKE)
+            closes_ike = true;
+        else if (d.protocol == PROTOCOL_ESP)
+            answer_delete(w, sa, &d, &o);
+    }
+    bool has_error = message_error(m, &n);
+    if (!exchange_send_answer(w, sa, &o, NULL)) {
+        lost_to_crypto(w, sa);
+        return;
+    }
+    if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED))
+        return;
+
+    if (sa->state == SA_REPLACED || sa->state == SA_CLOSING) {
+        struct task *t = sa->task;
+        if (t != NULL)
+            world_outcome(w, t->ticket, true, NULL);
+        if (t != NULL && t->record != NULL) {
+            ike2_record_end(w, t->record, RESULT_CLOSED, PHASE_ESTABLISHED);
+            t->record = NULL;
+        }
+        exchange_finish(w, sa, true, NULL);
+        return;
+    }
+    /* RFC 7296 2.8.2: our own rekeying will never be answered, but the peer made a successor. */
+    struct ike_sa *heir =
+        sa->task != NULL && sa->task->race_ike != 0 ? world_sa_by_id(w, sa->task->race_ike) : NULL;
+    if (heir != NULL) {
+        world_outcome(w, sa->task->ticket, true, NULL);
+        create_inherit(w, sa, heir);
+        exchange_finish(w, sa, true, NULL);
+        return;
+    }
+    finding_set(&why, has_error ? CAUSE_AUTH_PEER_REFUSED : CAUSE_IKE_PEER_CLOSED);
+    finding_about(&why, m, NULL, true);
+    why.notify = has_error ? n.type : 0;
+    why.seen = has_error ? arena_text(&w->arena, "the peer said %s (%u) after the fact",
+                                      wire_notify_name(n.type, &w->arena), n.type)
+                         : "Delete for the IKE SA";
+    if (has_error) {
+        why.phase = PHASE_IKE_AUTH;
+        why.param = policy_param(&w->arena, sa->conn, NULL, "local.id");
+        why.expected = arena_text(&w->arena, "that it accepts us as %s",
+                                  sa->local_id == NULL ? "?" : sa->local_id);
+    }
+    exchange_finish(w, sa, true, &why);
+}
+
+/* ---- the answers to ours ---- */
+
+void info_conclude(struct world *w, struct ike_sa *sa, struct message *m)
+{
+    struct task *t = sa->task;
+    message_trail(w, t->record, m, m->header.length, 0);
+    sa->task = NULL;
+    struct record *r = t->record;
+    t->record = NULL;
+    if (t->kind == TASK_CLOSE_CHILD) {
+        struct child_sa *c = child_by_id(sa, t->child_id);
+        if (c != NULL)
+            child_drop(w, sa, c, true);
+        ike2_record_end(w, r, RESULT_CLOSED, PHASE_ESTABLISHED);
+        world_outcome(w, t->ticket, true, NULL);
+    } else if (t->kind == TASK_CLOSE_IKE) {
+        ike2_record_end(w, r, RESULT_CLOSED, PHASE_ESTABLISHED);
+        world_outcome(w, t->ticket, true, NULL);
+        exchange_finish(w, sa, false, NULL);
+    }
+    task_free(t);
+}

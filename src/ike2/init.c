@@ -1,0 +1,758 @@
+/* IKE_SA_INIT, RFC 7296 1.2, 2.6 (cookies), 2.7 (proposals and groups), 2.23 (NAT detection).
+ *
+ * Initiator: SA_AWAIT_PATH → SA_AWAIT_INIT_ANSWER → ike_auth.c. The answer is not protected: what
+ * is malformed is noted and dropped, and we go on waiting; an error notify ends the attempt,
+ * because every honest responder says it this way. Responder: everything is checked on locals; a
+ * half-open SA is made only when the answer is complete. */
+#include <stdlib.h>
+
+#include "ike2/inside.h"
+
+enum { COOKIES_MAX = 3 };
+
+const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,
+                                   struct finding *why)
+{
+    const struct payload *p = wire_find(m, type);
+    if (p == NULL) {
+        finding_set(why, CAUSE_MSG_MISSING_PAYLOAD);
+        finding_about(why, m, NULL, true);
+        why->evidence.payload = type;
+        why->expected =
+            arena_text(&w->arena, "a payload %s in %s", wire_payload_name(type, &w->arena),
+                       wire_exchange_name(m->header.exchange, &w->arena));
+        why->seen = "none";
+    }
+    return p;
+}
+
+void bad_payload(const struct message *m, const struct payload *p, const char *expected,
+                 struct finding *why)
+{
+    finding_set(why, CAUSE_MSG_BAD_SYNTAX);
+    finding_about(why, m, p, true);
+    why->expected = expected;
+    why->seen = "something else";
+}
+
+/* ---- NAT detection ---- */
+
+static bool nat_hash(uint64_t spi_i, uint64_t spi_r, const struct address *at,
+                     uint8_t out[SHA1_LEN])
+{
+    uint8_t spis[16], port[2] = {(uint8_t)(at->port >> 8), (uint8_t)at->port};
+    struct writer w = writer_of(spis, sizeof spis);
+    put_u64(&w, spi_i);
+    put_u64(&w, spi_r);
+    struct span parts[] = {writer_span(&w), address_octets(at), span_of(port, 2)};
+    return crypto_sha1(parts, 3, out);
+}
+
+static void write_nat_detection(struct outgoing *o, const struct path *path, bool is_faked)
+{
+    uint8_t hash[SHA1_LEN];
+    if (is_faked)
+        rng_fill(o->w->rng, hash, sizeof hash);
+    else if (!nat_hash(o->header.spi_i, o->header.spi_r, &path->local, hash))
+        return;
+    out_notify(o, NOTIFY_NAT_DETECTION_SOURCE_IP, span_of(hash, sizeof hash));
+    if (nat_hash(o->header.spi_i, o->header.spi_r, &path->remote, hash))
+        out_notify(o, NOTIFY_NAT_DETECTION_DESTINATION_IP, span_of(hash, sizeof hash));
+}
+
+/* One of the hashes of this type fits; *any tells whether there is one at all. */
+static bool nat_matches(const struct message *m, uint16_t type, const struct address *at, bool *any)
+{
+    uint8_t hash[SHA1_LEN];
+    bool matches = false;
+    *any = false;
+    if (!nat_hash(m->header.spi_i, m->header.spi_r, at, hash))
+        return true;
+    for (size_t i = 0; i < m->payload_count; i++) {
+        struct notify n;
+        if (m->payloads[i].type != PAYLOAD_NOTIFY || !wire_parse_notify(m->payloads[i].body, &n) ||
+            n.type != type)
+            continue;
+        *any = true;
+        matches |= span_equal(n.data, span_of(hash, sizeof hash));
+    }
+    return matches;
+}
+
+static void detect_nat(struct ike_sa *sa, const struct message *m, const struct path *path)
+{
+    bool any;
+    bool same = nat_matches(m, NOTIFY_NAT_DETECTION_SOURCE_IP, &path->remote, &any);
+    sa->has_nat_there = any && !same;
+    same = nat_matches(m, NOTIFY_NAT_DETECTION_DESTINATION_IP, &path->local, &any);
+    sa->has_nat_here = any && !same;
+    sa->wants_udp =
+        any && (sa->has_nat_there || sa->has_nat_here || (sa->conn != NULL && sa->conn->encap));
+}
+
+/* ---- initiator ---- */
+
+void init_start(struct world *w, struct ike_sa *sa)
+{
+    struct conn *c = sa->conn;
+    const struct host_pattern *remote = NULL, *local = NULL;
+    for (size_t i = 0; i < c->remote_count && remote == NULL; i++)
+        if (c->remote_addrs[i].kind == HOST_ADDRESS || c->remote_addrs[i].kind == HOST_NAME)
+            remote = &c->remote_addrs[i];
+    for (size_t i = 0; i < c->local_count && local == NULL; i++)
+        if (c->local_addrs[i].kind == HOST_ADDRESS || c->local_addrs[i].kind == HOST_NAME)
+            local = &c->local_addrs[i];
+    if (remote == NULL) {
+        struct finding why;
+        finding_set(&why, CAUSE_NET_NO_REMOTE_ADDRESS);
+        why.param = policy_param(&w->arena, c, NULL, "remote_addrs");
+        why.expected = "an address or a name";
+        why.seen = c->remote_count == 0 ? "%any" : policy_host_text(&c->remote_addrs[0], &w->arena);
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    struct effect *fx = step_add(&w->step, FX_ASK);
+    if (fx == NULL)
+        return;
+    fx->ask.ticket = sa->id;
+    fx->ask.kind = QUESTION_PATH;
+    fx->ask.local = local;
+    fx->ask.remote = remote;
+    fx->ask.remote_port = c->remote_port == 0 ? IKE_PORT : c->remote_port;
+    /* As charon: a message to another port than 500 has a non-ESP marker and leaves from our NAT
+     * port. */
+    sa->path.marker = fx->ask.remote_port != IKE_PORT;
+    fx->ask.local_port = sa->path.marker                                   ? w->options.nat_port
+                         : c->local_port == 0 || c->local_port == IKE_PORT ? w->options.port
+                                                                           : c->local_port;
+    sa->deadline = instant_after_s(w->step.now, 60);
+}
+
+struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct child_conf *conf,
+                             uint64_t ticket, uint8_t attempt)
+{
+    struct ike_sa *sa = world_new_sa(w, conn, true);
+    if (sa == NULL)
+        return NULL;
+    sa->spi_i = world_new_ike_spi(w);
+    sa->state = SA_AWAIT_PATH;
+    sa->setup = calloc(1, sizeof *sa->setup);
+    sa->task = task_new(sa, TASK_SETUP, ticket);
+    if (sa->setup == NULL || sa->task == NULL || !world_add_spi(w, sa)) {
+        world_drop_sa(w, sa);
+        return NULL;
+    }
+    sa->setup->began = w->step.now;
+    sa->setup->began_s = w->step.wall_s;
+    sa->setup->attempt = attempt;
+    sa->setup->group = policy_first_group(&conn->proposals);
+    rng_fill(w->rng, sa->setup->nonce, NONCE_LEN);
+    if (conf != NULL) {
+        sa->task->conn = policy_conn_ref(conn);
+        sa->task->conf = conf;
+    }
+    ike2_setup_record(w, sa);
+    if (sa->record != NULL && conf != NULL)
+        record_set_text(&sa->record->child, conf->name);
+    init_start(w, sa);
+    world_rearm(w, sa);
+    return sa;
+}
+
+void ike2_on_answer(struct world *w, struct ike_sa *sa, const struct answer *a)
+{
+    if (sa->state != SA_AWAIT_PATH)
+        return;
+    if (!a->ok) {
+        struct finding why;
+        finding_set(&why, a->cause);
+        why.param = policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
+        why.expected = "an address that can be reached";
+        why.seen = a->error == NULL ? "" : a->error;
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    sa->path.local = a->local;
+    sa->path.remote = a->remote;
+    if (sa->record != NULL) {
+        sa->record->local = a->local;
+        sa->record->remote = a->remote;
+    }
+    sa->state = SA_AWAIT_INIT_ANSWER;
+    sa->deadline = INSTANT_NEVER;
+    init_send(w, sa);
+    world_rearm(w, sa);
+}
+
+static bool make_ke(struct world *w, struct setup *s, uint8_t *public)
+{
+    const struct ke *ke = crypto_ke(s->group);
+    if (ke == NULL)
+        return false;
+    crypto_ke_free(s->ke);
+    s->ke = crypto_ke_new(ke, w->rng, public);
+    return s->ke != NULL;
+}
+
+static void fail_crypto(struct world *w, struct ike_sa *sa, const char *what)
+{
+    struct finding why;
+    finding_set(&why, CAUSE_RES_CRYPTO);
+    why.expected = what;
+    why.seen = "refused by the crypto library";
+    ike2_setup_failed(w, sa, &why);
+}
+
+bool init_send(struct world *w, struct ike_sa *sa)
+{
+    struct setup *s = sa->setup;
+    const struct ke *ke = crypto_ke(s->group);
+    uint8_t *public = ke == NULL ? NULL : arena_alloc(&w->arena, ke->public_len);
+    struct proposals offer;
+    if (public == NULL || !make_ke(w, s, public) ||
+        !policy_copy_proposals(&sa->conn->proposals, (struct span){NULL, 0}, true, &w->arena,
+                               &offer)) {
+        fail_crypto(w, sa, "a key pair of the first configured group");
+        return false;
+    }
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_IKE_SA_INIT, false, 0);
+    o.header.spi_r = 0;
+    if (s->cookie != NULL)
+        out_notify(&o, NOTIFY_COOKIE, span_of(s->cookie, s->cookie_len));
+    struct gap g = out_open(&o, PAYLOAD_SA);
+    wire_write_sa(&o.writer, &offer);
+    out_close(&o, g);
+    g = out_open(&o, PAYLOAD_KE);
+    wire_write_ke(&o.writer, &(struct ke_payload){s->group, span_of(public, ke->public_len)});
+    out_close(&o, g);
+    g = out_open(&o, PAYLOAD_NONCE);
+    size_t nonce_at = o.writer.len;
+    wire_write_nonce(&o.writer, span_of(s->nonce, NONCE_LEN));
+    out_close(&o, g);
+    write_nat_detection(&o, &sa->path, sa->conn->encap);
+    struct span message = out_finish(&o);
+    uint8_t *copy = message.len == 0 ? NULL : malloc(message.len);
+    if (copy == NULL ||
+        !window_send(&sa->window, message, &w->options.retransmission, w->step.now)) {
+        free(copy);
+        fail_crypto(w, sa, "room for the first message");
+        return false;
+    }
+    memcpy(copy, message.at, message.len);
+    free(s->request);
+    s->request = copy;
+    s->request_len = (uint32_t)message.len;
+    s->nonce_i = span_of(copy + nonce_at, NONCE_LEN);
+    out_send(w, &sa->path, message);
+    out_trail(&o, sa->record, message);
+    return true;
+}
+
+/* Not protected: noted, then we wait on. */
+static void note_and_wait(struct world *w, struct ike_sa *sa, struct finding *why)
+{
+    w->counters.dropped++;
+    if (sa->record != NULL && sa->record->finding_count < 4)
+        ike2_refused(w, sa, sa->record, why);
+}
+
+static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *m,
+                      const struct notify *n)
+{
+    struct setup *s = sa->setup;
+    struct finding why;
+    if (n->data.len == 0 || n->data.len > 64) {
+        bad_payload(m, wire_find(m, PAYLOAD_NOTIFY), "a cookie of 1 to 64 octets", &why);
+        note_and_wait(w, sa, &why);
+        return;
+    }
+    bool is_loop = ++s->cookies > COOKIES_MAX;
+    finding_set(&why, is_loop ? CAUSE_IKE_COOKIE_LOOP : CAUSE_IKE_COOKIE);
+    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+    why.notify = NOTIFY_COOKIE;
+    why.expected = "an answer to the request with the cookie";
+    why.seen = arena_text(&w->arena, "cookie number %u", s->cookies);
+    if (is_loop) {
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    ike2_refused(w, sa, sa->record, &why);
+    uint8_t *cookie = malloc(n->data.len);
+    if (cookie == NULL)
+        return;
+    memcpy(cookie, n->data.at, n->data.len);
+    free(s->cookie);
+    s->cookie = cookie;
+    s->cookie_len = (uint8_t)n->data.len;
+    /* RFC 7296 2.6: the rest of the request stays; the same key pair would do, a new one costs
+     * nothing in safety. */
+    init_send(w, sa);
+}
+
+static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct message *m,
+                          const struct notify *n)
+{
+    struct setup *s = sa->setup;
+    struct finding why;
+    struct reader r = reader_of(n->data);
+    uint16_t group = take_u16(&r);
+    struct transform asked = {.type = TRANSFORM_KE, .id = group}, ours = asked;
+    ours.id = s->group;
+    if (!done(&r)) {
+        bad_payload(m, wire_find(m, PAYLOAD_NOTIFY), "a group number of two octets", &why);
+        note_and_wait(w, sa, &why);
+        return;
+    }
+    bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
+    bool is_again = s->has_retried || group == s->group;
+    finding_set(&why, !is_allowed ? CAUSE_IKE_GROUP_NOT_ALLOWED
+                      : is_again  ? CAUSE_IKE_GROUP_RETRIED
+                                  : CAUSE_IKE_GROUP_RETRY);
+    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+    why.notify = NOTIFY_INVALID_KE_PAYLOAD;
+    why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+    why.expected = policy_transform_text(&ours, &w->arena);
+    why.seen = policy_transform_text(&asked, &w->arena);
+    if (!is_allowed || is_again) {
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    ike2_refused(w, sa, sa->record, &why);
+    s->has_retried = true;
+    s->group = group;
+    init_send(w, sa);
+}
+
+static void on_init_error(struct world *w, struct ike_sa *sa, const struct message *m,
+                          const struct notify *n)
+{
+    struct finding why;
+    enum cause cause = n->type == NOTIFY_NO_PROPOSAL_CHOSEN      ? CAUSE_IKE_PEER_REFUSED_PROPOSAL
+                       : n->type == NOTIFY_INVALID_MAJOR_VERSION ? CAUSE_MSG_MAJOR_VERSION
+                                                                 : CAUSE_MSG_ERROR_NOTIFY;
+    finding_set(&why, cause);
+    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+    why.notify = n->type;
+    if (cause == CAUSE_IKE_PEER_REFUSED_PROPOSAL) {
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        why.expected = arena_text(&w->arena, "one of our proposals: %s",
+                                  policy_proposals_text(&sa->conn->proposals, &w->arena));
+        why.confidence = 80;
+    } else {
+        why.expected = "an answer";
+    }
+    why.seen = arena_text(&w->arena, "the peer answered %s (%u)",
+                          wire_notify_name(n->type, &w->arena), n->type);
+    ike2_setup_failed(w, sa, &why);
+}
+
+/* The move to port 4500, RFC 7296 2.23: as soon as a NAT is known, before IKE_AUTH. */
+static void float_ports(struct world *w, struct ike_sa *sa)
+{
+    if (!sa->wants_udp || sa->path.marker)
+        return;
+    sa->path.local.port = w->options.nat_port;
+    if (sa->path.remote.port == IKE_PORT)
+        sa->path.remote.port = IKE_NAT_PORT;
+    sa->path.marker = true;
+}
+
+void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m)
+{
+    struct setup *s = sa->setup;
+    struct finding why;
+    struct notify n;
+    s->has_answered = true;
+    message_trail(w, sa->record, m, d->bytes.len, 0);
+    if (wire_find(m, PAYLOAD_SA) == NULL) {
+        if (wire_find_notify(m, NOTIFY_INVALID_KE_PAYLOAD, &n))
+            on_invalid_ke(w, sa, m, &n);
+        else if (wire_find_notify(m, NOTIFY_COOKIE, &n))
+            on_cookie(w, sa, m, &n);
+        else if (message_error(m, &n))
+            on_init_error(w, sa, m, &n);
+        else {
+            need_payload(w, m, PAYLOAD_SA, &why);
+            note_and_wait(w, sa, &why);
+        }
+        return;
+    }
+
+    const struct payload *sa_p, *ke_p, *nonce_p;
+    struct proposals answer;
+    struct ke_payload ke;
+    struct span nonce;
+    struct suite suite;
+    uint32_t at = 0;
+    if ((sa_p = need_payload(w, m, PAYLOAD_SA, &why)) == NULL ||
+        (ke_p = need_payload(w, m, PAYLOAD_KE, &why)) == NULL ||
+        (nonce_p = need_payload(w, m, PAYLOAD_NONCE, &why)) == NULL) {
+        note_and_wait(w, sa, &why);
+        return;
+    }
+    if (!wire_parse_sa(sa_p->body, &w->arena, &answer, &at)) {
+        bad_payload(m, sa_p, "a well-formed SA payload", &why);
+        why.evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
+        note_and_wait(w, sa, &why);
+        return;
+    }
+    if (!wire_parse_ke(ke_p->body, &ke) || !wire_parse_nonce(nonce_p->body, &nonce) ||
+        m->header.spi_r == 0) {
+        bad_payload(m, ke_p, "a well-formed KE payload, a nonce of 16 to 256 octets and an SPI",
+                    &why);
+        note_and_wait(w, sa, &why);
+        return;
+    }
+    if (!policy_check_chosen(&answer, &sa->conn->proposals, PROTOCOL_IKE, true,
+                             CAUSE_IKE_PROPOSAL_NOT_OFFERED, &w->arena, &suite, &why)) {
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        finding_about(&why, m, sa_p, true);
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    if (suite.ke != s->group || ke.group != s->group) {
+        struct transform seen = {.type = TRANSFORM_KE, .id = ke.group},
+                         expected = {.type = TRANSFORM_KE, .id = s->group};
+        finding_set(&why, CAUSE_IKE_PROPOSAL_NOT_OFFERED);
+        finding_about(&why, m, ke_p, true);
+        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        why.expected = policy_transform_text(&expected, &w->arena);
+        why.seen = policy_transform_text(&seen, &w->arena);
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    BIG_SECRET shared = {{0}, 0};
+    SECRET skeyseed = {{0}, 0};
+    const char *reason = "";
+    if (!crypto_ke_shared(s->ke, ke.value, &shared, &reason)) {
+        struct transform group = {.type = TRANSFORM_KE, .id = ke.group};
+        finding_set(&why, CAUSE_IKE_BAD_PUBLIC_VALUE);
+        finding_about(&why, m, ke_p, true);
+        why.expected = arena_text(&w->arena, "a public value of group %s",
+                                  policy_transform_text(&group, &w->arena));
+        why.seen = reason;
+        ike2_setup_failed(w, sa, &why);
+        return;
+    }
+    uint8_t *copy = malloc(d->bytes.len);
+    sa->spi_r = m->header.spi_r;
+    if (copy == NULL || !ike2_set_suite(sa, &suite) ||
+        !crypto_skeyseed(sa->prf, s->nonce_i, nonce, big_secret_span(&shared), &skeyseed) ||
+        !ike2_derive(sa, secret_span(&skeyseed), s->nonce_i, nonce)) {
+        free(copy);
+        fail_crypto(w, sa, "the keys of the IKE SA");
+        return;
+    }
+    memcpy(copy, d->bytes.at, d->bytes.len);
+    free(s->response);
+    s->response = copy;
+    s->response_len = (uint32_t)d->bytes.len;
+    s->nonce_r = span_of(copy + nonce_p->offset + WIRE_PAYLOAD_HEADER_LEN, nonce.len);
+    crypto_ke_free(s->ke);
+    s->ke = NULL;
+    s->peer_allows_childless = wire_find_notify(m, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, &n);
+    detect_nat(sa, m, &sa->path);
+    float_ports(w, sa);
+    window_answered(&sa->window);
+    sa->heard = w->step.now;
+    sa->state = SA_AWAIT_AUTH_ANSWER;
+    struct record *r = sa->record;
+    if (r != NULL) {
+        r->spi_r = sa->spi_r;
+        r->ike_suite = suite;
+        r->has_nat_here = sa->has_nat_here;
+        r->has_nat_there = sa->has_nat_there;
+        r->phase = PHASE_IKE_AUTH;
+    }
+    auth_send(w, sa);
+}
+
+/* ---- responder ---- */
+
+void ike2_send_plain_notify(struct world *w, const struct datagram *d, const struct ike_header *h,
+                            uint16_t type, struct span data)
+{
+    struct outgoing o;
+    struct ike_header answer = *h;
+    answer.version = 0x20;
+    answer.flags = (uint8_t)(((h->flags & IKE_FLAG_INITIATOR) != 0 ? 0 : IKE_FLAG_INITIATOR) |
+                             IKE_FLAG_RESPONSE);
+    out_begin_plain(&o, w, &answer);
+    out_notify(&o, type, data);
+    struct span message = out_finish(&o);
+    struct path back = path_of_datagram(d);
+    if (message.len > 0)
+        out_send(w, &back, message);
+}
+
+/* A refusal before there is an SA: a record of its own, and the notify that the cause names. */
+static void refuse_stranger(struct world *w, const struct datagram *d, const struct message *m,
+                            const struct conn *conn, const struct finding *cause, struct span data)
+{
+    struct finding why = *cause;
+    uint16_t notify = ikebana_cause_row(why.cause)->notify;
+    if (why.cause == CAUSE_IKE_NO_CONNECTION && w->options.is_silent_without_conn)
+        notify = 0;
+    if (notify != 0)
+        ike2_send_plain_notify(w, d, &m->header, notify, data);
+    if (!world_may_record_stranger(w)) {
+        w->counters.failures++;
+        return;
+    }
+    struct record *r = record_new(RECORD_IKE, w->step.now, w->step.wall_s);
+    if (r == NULL)
+        return;
+    r->local = d->local;
+    r->remote = d->remote;
+    r->spi_i = m->header.spi_i;
+    record_set_text(&r->conn, conn == NULL ? NULL : conn->name);
+    why.notify = notify;
+    why.phase = PHASE_IKE_SA_INIT;
+    message_trail(w, r, m, d->bytes.len, 0);
+    struct trail_entry *sent = notify == 0 ? NULL : record_add_trail(r, w->step.now);
+    if (sent != NULL) {
+        sent->exchange = EXCHANGE_IKE_SA_INIT;
+        sent->flags = TRAIL_SENT | TRAIL_RESPONSE;
+        sent->size = (uint16_t)(WIRE_HEADER_LEN + 8 + data.len);
+        sent->notifies[0] = notify;
+        sent->payloads = (uint32_t)1 << (PAYLOAD_NOTIFY - 33);
+    }
+    ike2_refused(w, NULL, r, &why);
+    if (w->step.count > 0 && conn != NULL)
+        w->step.effects[w->step.count - 1].event.conn_name =
+            arena_text(&w->arena, "%s", conn->name);
+    ike2_record_end(w, r,
+                    ikebana_cause_row(why.cause)->severity == SEVERITY_FAILURE ? RESULT_FAILED
+                                                                               : RESULT_CLOSED,
+                    PHASE_IKE_SA_INIT);
+}
+
+/* Connections that fit the addresses, the most exact first; among equals in the order of the
+ * configuration. */
+static size_t candidates(struct world *w, const struct datagram *d, struct conn ***out)
+{
+    struct conn **list = arena_array(&w->arena, w->conn_count + 1, sizeof(struct conn *));
+    unsigned *fits = arena_array(&w->arena, w->conn_count + 1, sizeof *fits);
+    size_t count = 0;
+    *out = list;
+    if (list == NULL || fits == NULL)
+        return 0;
+    for (size_t i = 0; i < w->conn_count; i++) {
+        unsigned fit = policy_conn_fits(w->conns[i], &d->local, &d->remote);
+        if (fit == 0 || w->conns[i]->version == 1)
+            continue;
+        size_t at = count++;
+        for (; at > 0 && fits[at - 1] < fit; at--) {
+            fits[at] = fits[at - 1];
+            list[at] = list[at - 1];
+        }
+        fits[at] = fit;
+        list[at] = w->conns[i];
+    }
+    return count;
+}
+
+static struct conn *choose_conn(struct world *w, const struct datagram *d, const struct message *m,
+                                const struct proposals *offered, uint16_t group,
+                                struct suite *suite, struct finding *why, struct conn **nearest)
+{
+    struct conn **list;
+    size_t count = candidates(w, d, &list);
+    *nearest = NULL;
+    if (count == 0) {
+        finding_set(why, CAUSE_IKE_NO_CONNECTION);
+        finding_about(why, m, NULL, true);
+        why->param = "connections";
+        why->expected =
+            arena_text(&w->arena, "a connection from %s to %s", address_text(&w->arena, &d->local),
+                       address_text(&w->arena, &d->remote));
+        why->seen =
+            w->conn_count == 0 ? "no connection is loaded" : address_text(&w->arena, &d->remote);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct finding here;
+        if (policy_choose_proposal(offered, &list[i]->proposals, PROTOCOL_IKE, true, group,
+                                   CAUSE_IKE_NO_COMMON_PROPOSAL, &w->arena, suite, &here))
+            return list[i];
+        if (i == 0) {
+            *why = here;
+            why->param = policy_param(&w->arena, list[0], NULL, "proposals");
+            finding_about(why, m, wire_find(m, PAYLOAD_SA), true);
+            *nearest = list[0];
+        }
+    }
+    return NULL;
+}
+
+static bool write_init_answer(struct world *w, struct ike_sa *sa, const struct suite *suite,
+                              struct span public, const uint8_t nonce[NONCE_LEN], size_t *nonce_at,
+                              struct outgoing *o, struct span *message)
+{
+    struct proposal chosen;
+    struct proposals one = {&chosen, 1};
+    policy_suite_proposal(suite, PROTOCOL_IKE, (struct span){NULL, 0}, &w->arena, &chosen);
+    out_begin(o, w, sa, EXCHANGE_IKE_SA_INIT, true, 0);
+    struct gap g = out_open(o, PAYLOAD_SA);
+    wire_write_sa(&o->writer, &one);
+    out_close(o, g);
+    g = out_open(o, PAYLOAD_KE);
+    wire_write_ke(&o->writer, &(struct ke_payload){suite->ke, public});
+    out_close(o, g);
+    g = out_open(o, PAYLOAD_NONCE);
+    *nonce_at = o->writer.len;
+    wire_write_nonce(&o->writer, span_of(nonce, NONCE_LEN));
+    out_close(o, g);
+    write_nat_detection(o, &sa->path, sa->conn->encap);
+    out_notify(o, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, (struct span){NULL, 0});
+    *message = out_finish(o);
+    return message->len > 0;
+}
+
+static struct span keep_octets(struct span s)
+{
+    uint8_t *copy = malloc(s.len);
+    if (copy == NULL)
+        return (struct span){NULL, 0};
+    memcpy(copy, s.at, s.len);
+    return span_of(copy, s.len);
+}
+
+void ike2_answer_init(struct world *w, const struct datagram *d)
+{
+    struct message m;
+    struct wire_error error = {0};
+    struct finding why;
+    struct span nothing = {NULL, 0};
+    if (!wire_parse_message(d->bytes, &m, &error)) {
+        /* RFC 7296 2.21.1: INVALID_SYNTAX may be said in clear here; once is enough, it makes no
+         * state. */
+        finding_set(&why, CAUSE_MSG_BAD_SYNTAX);
+        finding_about(&why, &m, NULL, true);
+        why.evidence.payload = error.payload;
+        why.evidence.offset = error.offset;
+        why.expected = "well-formed payloads";
+        why.seen = error.what == NULL ? "" : error.what;
+        w->counters.dropped++;
+        m.payload_count = 0;
+        m.has_sk = false;
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
+    for (size_t i = 0; i < m.payload_count; i++)
+        if (m.payloads[i].is_critical && m.payloads[i].type > PAYLOAD_SKF) {
+            finding_set(&why, CAUSE_MSG_CRITICAL_PAYLOAD);
+            finding_about(&why, &m, &m.payloads[i], true);
+            why.expected = "payloads of RFC 7296";
+            why.seen = arena_text(&w->arena, "%u", m.payloads[i].type);
+            refuse_stranger(w, d, &m, NULL, &why, span_of(&m.payloads[i].type, 1));
+            return;
+        }
+    const struct payload *sa_p, *ke_p, *nonce_p;
+    struct proposals offered;
+    struct ke_payload ke;
+    struct span nonce_i;
+    uint32_t at = 0;
+    if ((sa_p = need_payload(w, &m, PAYLOAD_SA, &why)) == NULL ||
+        (ke_p = need_payload(w, &m, PAYLOAD_KE, &why)) == NULL ||
+        (nonce_p = need_payload(w, &m, PAYLOAD_NONCE, &why)) == NULL) {
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
+    if (!wire_parse_sa(sa_p->body, &w->arena, &offered, &at)) {
+        bad_payload(&m, sa_p, "a well-formed SA payload", &why);
+        why.evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
+    if (!wire_parse_ke(ke_p->body, &ke)) {
+        bad_payload(&m, ke_p, "a well-formed KE payload", &why);
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
+    if (!wire_parse_nonce(nonce_p->body, &nonce_i)) {
+        bad_payload(&m, nonce_p, "a nonce of 16 to 256 octets", &why);
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
+    struct suite suite;
+    struct conn *nearest;
+    struct conn *conn = choose_conn(w, d, &m, &offered, ke.group, &suite, &why, &nearest);
+    if (conn == NULL) {
+        refuse_stranger(w, d, &m, nearest, &why, nothing);
+        return;
+    }
+    const struct ke *group = crypto_ke(suite.ke);
+    if (ke.group != suite.ke) {
+        struct transform wanted = {.type = TRANSFORM_KE, .id = suite.ke},
+                         sent = {.type = TRANSFORM_KE, .id = ke.group};
+        uint8_t number[2] = {(uint8_t)(suite.ke >> 8), (uint8_t)suite.ke};
+        finding_set(&why, CAUSE_IKE_GROUP_RETRY);
+        finding_about(&why, &m, ke_p, true);
+        why.param = policy_param(&w->arena, conn, NULL, "proposals");
+        why.expected = policy_transform_text(&wanted, &w->arena);
+        why.seen = policy_transform_text(&sent, &w->arena);
+        refuse_stranger(w, d, &m, conn, &why, span_of(number, 2));
+        return;
+    }
+    uint8_t *public = arena_alloc(&w->arena, group->public_len), nonce_r[NONCE_LEN];
+    BIG_SECRET shared = {{0}, 0};
+    SECRET skeyseed = {{0}, 0};
+    const char *reason = "";
+    struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(group, w->rng, public);
+    if (pair == NULL || !crypto_ke_shared(pair, ke.value, &shared, &reason)) {
+        finding_set(&why, pair == NULL ? CAUSE_RES_CRYPTO : CAUSE_IKE_BAD_PUBLIC_VALUE);
+        finding_about(&why, &m, ke_p, true);
+        why.expected = arena_text(&w->arena, "a public value of group %s", group->name);
+        why.seen = reason;
+        crypto_ke_free(pair);
+        refuse_stranger(w, d, &m, conn, &why, nothing);
+        return;
+    }
+    crypto_ke_free(pair);
+    rng_fill(w->rng, nonce_r, sizeof nonce_r);
+
+    struct ike_sa *sa = world_new_sa(w, conn, false);
+    if (sa == NULL)
+        return;
+    struct setup *s = sa->setup = calloc(1, sizeof *s);
+    struct outgoing o;
+    struct span message = nothing, kept_request = keep_octets(d->bytes), kept_answer = nothing;
+    size_t nonce_at = 0;
+    sa->spi_i = m.header.spi_i;
+    sa->spi_r = world_new_ike_spi(w);
+    sa->path = path_of_datagram(d);
+    sa->state = SA_AWAIT_AUTH;
+    detect_nat(sa, &m, &sa->path);
+    if (s != NULL && kept_request.at != NULL && ike2_set_suite(sa, &suite) &&
+        crypto_skeyseed(sa->prf, nonce_i, span_of(nonce_r, NONCE_LEN), big_secret_span(&shared),
+                        &skeyseed) &&
+        ike2_derive(sa, secret_span(&skeyseed), nonce_i, span_of(nonce_r, NONCE_LEN)) &&
+        write_init_answer(w, sa, &suite, span_of(public, group->public_len), nonce_r, &nonce_at, &o,
+                          &message))
+        kept_answer = keep_octets(message);
+    if (s != NULL) {
+        s->request = (uint8_t *)(uintptr_t)kept_request.at;
+        s->request_len = (uint32_t)kept_request.len;
+        s->response = (uint8_t *)(uintptr_t)kept_answer.at;
+        s->response_len = (uint32_t)kept_answer.len;
+    } else {
+        free((void *)(uintptr_t)kept_request.at);
+    }
+    if (s == NULL || kept_answer.at == NULL || !world_add_spi(w, sa)) {
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        refuse_stranger(w, d, &m, conn, &why, nothing);
+        world_drop_sa(w, sa);
+        return;
+    }
+    s->nonce_i = span_of(s->request + nonce_p->offset + WIRE_PAYLOAD_HEADER_LEN, nonce_i.len);
+    s->nonce_r = span_of(s->response + nonce_at, NONCE_LEN);
+    s->began = w->step.now;
+    s->began_s = w->step.wall_s;
+    sa->window.expected_id = 1; /* message 0 is answered; a repetition of it finds s->request */
+    sa->deadline = instant_after_s(w->step.now, w->options.half_open_timeout_s);
+    world_half_open_add(w, sa);
+    out_send(w, &sa->path, message);
+    world_rearm(w, sa);
+}

@@ -1,0 +1,172 @@
+/* What the files of this room share. */
+#ifndef IKEBANA_IKE2_INSIDE_H
+#define IKEBANA_IKE2_INSIDE_H
+
+#include "finding/finding.h"
+#include "ike2/collide.h"
+#include "ike2/ike2.h"
+#include "ike2/race.h"
+
+/* ---- message.c: writing and opening messages ---- */
+
+/* A message in the making, in the world's scratch. One at a time. */
+struct outgoing {
+    struct world *w;
+    struct ike_sa *sa; /* NULL: no SA */
+    struct ike_header header;
+    struct writer writer;
+    struct message_writer mw;
+    uint8_t first; /* type of the first payload inside SK */
+    bool is_protected;
+    uint32_t payloads; /* for the trail */
+    uint16_t notifies[4];
+};
+
+void out_begin_plain(struct outgoing *o, struct world *w, const struct ike_header *h);
+void out_begin(struct outgoing *o, struct world *w, struct ike_sa *sa, uint8_t exchange,
+               bool is_response, uint32_t message_id);
+struct gap out_open(struct outgoing *o, uint8_t type);
+void out_close(struct outgoing *o, struct gap g);
+void out_notify(struct outgoing *o, uint16_t type, struct span data);
+void out_notify_spi(struct outgoing *o, uint16_t type, uint8_t protocol, struct span spi,
+                    struct span data);
+/* Finishes (and seals): the octets in the arena. An empty span: crypto or memory failed. */
+struct span out_finish(struct outgoing *o);
+/* Sends on the SA's path, or where a datagram came from. */
+void out_send(struct world *w, const struct path *path, struct span message);
+struct path path_of_datagram(const struct datagram *d);
+void out_trail(const struct outgoing *o, struct record *r, struct span message);
+
+/* Decrypts and parses what is inside. plain lives in the arena. false: why is msg.decrypt (not
+ * authentic: leave no trace) or msg.bad-syntax (authentic, *is_authentic true). */
+bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *is_authentic,
+                  struct finding *why);
+void message_trail(struct world *w, struct record *r, const struct message *m, size_t size,
+                   uint8_t extra_flags);
+/* The first error notify (type below 16384), if there is one. */
+bool message_error(const struct message *m, struct notify *out);
+void finding_about(struct finding *f, const struct message *m, const struct payload *p,
+                   bool is_received);
+
+/* ---- keys.c ---- */
+
+struct span ike2_key(const struct ike_sa *sa, enum ike_key key);
+/* Sets suite rows and derives everything from SKEYSEED. */
+bool ike2_set_suite(struct ike_sa *sa, const struct suite *s);
+bool ike2_derive(struct ike_sa *sa, struct span skeyseed, struct span nonce_i, struct span nonce_r);
+void ike2_forget_setup(struct world *w, struct ike_sa *sa);
+
+/* ---- report.c ---- */
+
+struct record *ike2_record_new(struct world *w, const struct ike_sa *sa, enum record_kind kind,
+                               uint64_t ticket);
+void ike2_record_child(struct record *r, const struct child_sa *c);
+/* Ends a record and emits it. */
+void ike2_record_end(struct world *w, struct record *r, enum record_result result,
+                     enum phase phase);
+/* Notes it in the record and tells it as an event; a finding without a phase gets that of the SA
+ * and record. */
+void ike2_refused(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why);
+enum phase ike2_phase(const struct ike_sa *sa, const struct record *r);
+/* The set-up record of the SA, made when it is first needed. */
+struct record *ike2_setup_record(struct world *w, struct ike_sa *sa);
+
+/* ---- init.c, ike_auth.c ---- */
+
+void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why);
+void ike2_established(struct world *w, struct ike_sa *sa);
+void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m);
+void auth_answer(struct world *w, struct ike_sa *sa, struct message *m);
+void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+bool init_send(struct world *w, struct ike_sa *sa);
+bool auth_send(struct world *w, struct ike_sa *sa);
+/* Parses a payload that must be there; why gets msg.missing-payload or msg.bad-syntax. */
+const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,
+                                   struct finding *why);
+void bad_payload(const struct message *m, const struct payload *p, const char *expected,
+                 struct finding *why);
+void init_start(struct world *w, struct ike_sa *sa);
+
+/* ---- child_sa.c ---- */
+
+struct child_plan {
+    struct conn *conn;
+    const struct child_conf *conf;
+    struct suite suite;
+    struct selectors local, remote;             /* arena */
+    struct selectors asked_local, asked_remote; /* what the initiator of the exchange asked for */
+    uint32_t spi_in, spi_out;
+    uint32_t replaces;
+    bool is_initiator; /* of the exchange: decides which keys are ours */
+    bool use_at_once;
+};
+
+/* Responder: which child of the connection meets the peer's selectors and proposals? */
+bool child_choose(struct world *w, const struct ike_sa *sa, const struct message *m,
+                  const struct child_conf *wanted, bool is_create, uint16_t ke_group,
+                  struct child_plan *out, struct finding *why);
+/* Initiator: is the answer a part of what was asked? */
+bool child_accept(struct world *w, const struct ike_sa *sa, const struct message *m,
+                  const struct task *t, bool is_create, struct child_plan *out,
+                  struct finding *why);
+/* Keys, effects, bookkeeping. NULL: why. */
+struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct child_plan *p,
+                               struct span nonce_i, struct span nonce_r, struct span shared,
+                               struct finding *why);
+/* A warning when less was agreed than configured. */
+void child_note_narrowing(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
+                          struct record *r);
+void child_use(struct world *w, struct child_sa *c);
+void child_remove_outbound(struct world *w, struct child_sa *c);
+/* Ends a child: effects, maps, memory. */
+void child_drop(struct world *w, struct ike_sa *sa, struct child_sa *c, bool with_event);
+struct child_sa *child_by_id(const struct ike_sa *sa, uint32_t id);
+/* By the SPI that the peer names in REKEY_SA and Delete: our outbound one. */
+struct child_sa *child_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+struct child_sa *child_by_name(const struct ike_sa *sa, const char *name);
+struct selectors child_ts(struct world *w, const struct selectors *configured,
+                          const struct address *host);
+void child_schedule(struct world *w, struct child_sa *c);
+/* Writes SA, TSi and TSr of our offer. */
+bool child_write_offer(struct world *w, struct outgoing *o, const struct ike_sa *sa,
+                       const struct child_conf *conf, uint32_t spi, bool with_ke);
+void child_write_offer_ts(struct world *w, struct outgoing *o, const struct ike_sa *sa,
+                          const struct child_conf *conf);
+void child_write_choice(struct world *w, struct outgoing *o, const struct child_plan *p);
+void child_write_choice_ts(struct world *w, struct outgoing *o, const struct child_plan *p);
+
+/* ---- create.c, informational.c ---- */
+
+void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
+                        struct conn *conn, uint32_t rekeyed, uint64_t ticket);
+void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
+void create_answer(struct world *w, struct ike_sa *sa, struct message *m);
+/* Children and wishes of a rekeyed IKE SA go to its successor. */
+void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir);
+void create_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c,
+                            uint64_t ticket);
+void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
+void info_begin_liveness(struct world *w, struct ike_sa *sa);
+void info_answer(struct world *w, struct ike_sa *sa, struct message *m);
+void info_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+
+/* ---- exchange.c ---- */
+
+/* Sends our request and keeps it for retransmission; false: the SA is lost (res.crypto,
+ * res.memory). */
+bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *o,
+                           struct record *r);
+/* Sends the answer to the request that is being handled and keeps it. */
+bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r);
+/* Serves the next wish if the window is free. */
+void exchange_next(struct world *w, struct ike_sa *sa);
+struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint64_t ticket);
+void task_free(struct task *t);
+/* The SA ends with this finding (lost peer, fatal answer …). */
+void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why);
+/* Takes the SA away with its tickets answered and a closing record. why NULL: as wanted. */
+void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why);
+enum doing exchange_doing(const struct ike_sa *sa, uint32_t child_id, bool *delete_waits);
+
+#endif

@@ -1,0 +1,134 @@
+/* An IKE SA and its children. RFC 7296.
+ *
+ * States say what we wait for. While an SA is set up it has a `setup` (the first two messages, our
+ * private value), which is freed when it stands. One own exchange at a time is described by `task`;
+ * what waits for the window is in `wishes`. Ownership: the world owns SAs, an SA owns its children,
+ * its task, its setup and its records. Links from outside are ids. */
+#ifndef IKEBANA_IKE2_SA_H
+#define IKEBANA_IKE2_SA_H
+
+#include "base/timers.h"
+#include "ike2/window.h"
+#include "ike2/wish.h"
+#include "step/step.h"
+
+/* Where an SA's datagrams go. A value of its own: it changes while the SA lives. */
+struct path {
+    struct address local, remote;
+    bool marker; /* port 4500: a non-ESP marker goes before each message */
+};
+
+enum sa_state {
+    SA_AWAIT_PATH,        /* initiator: the answer to FX_ASK */
+    SA_AWAIT_INIT_ANSWER, /* initiator */
+    SA_AWAIT_AUTH,        /* responder: half-open */
+    SA_AWAIT_AUTH_ANSWER, /* initiator */
+    SA_UP,
+    SA_REPLACED, /* rekeyed: only a Delete is to come */
+    SA_CLOSING,  /* our Delete is sent */
+    SA_GONE,     /* to be freed at the end of the step */
+};
+
+/* The parts of the keying material, in the order of RFC 7296 2.14. */
+enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
+
+enum child_sa_state { CHILD_SA_UP, CHILD_SA_REPLACED, CHILD_SA_CLOSING, CHILD_SA_LINGERS };
+
+struct child_sa {
+    struct child_sa *next;
+    struct conn *conn; /* its own reference: outlives a reload */
+    const struct child_conf *conf;
+    uint32_t id, spi_in, spi_out;
+    enum child_sa_state state;
+    bool in_udp,
+        is_waiting_for_use; /* outbound is installed but the old one is still used, RFC 7296 2.8 */
+    struct suite suite;
+    struct selectors local_ts, remote_ts; /* heap */
+    uint32_t replaces;                    /* id of the child that it rekeyed, 0 = none */
+    struct instant installed, rekey_at, expire_at, gone_at;
+};
+
+enum task_kind {
+    TASK_SETUP, /* IKE_SA_INIT and IKE_AUTH with the first child */
+    TASK_CREATE_CHILD,
+    TASK_REKEY_CHILD,
+    TASK_REKEY_IKE,
+    TASK_CLOSE_CHILD,
+    TASK_CLOSE_IKE,
+    TASK_LIVENESS,
+};
+
+/* Our exchange in flight (or, for TASK_SETUP, the two of them). */
+struct task {
+    enum task_kind kind;
+    uint32_t child_id; /* rekeyed or closed */
+    uint64_t ticket;
+    struct record *record; /* NULL for TASK_SETUP (the SA has it) and TASK_LIVENESS */
+    struct conn *conn;     /* reference, with conf: of the child to be made; NULL = none */
+    const struct child_conf *conf;
+    uint32_t spi_in; /* new CHILD SA */
+    uint64_t spi;    /* new IKE SA */
+    uint8_t nonce[32];
+    struct ke_pair *ke;
+    uint16_t group;
+    bool has_retried; /* INVALID_KE_PAYLOAD */
+    /* The peer rekeyed the same SA meanwhile (RFC 7296 2.8.1, 2.8.2): what it made, and the lower
+     * nonce of its exchange. */
+    uint32_t race_child, race_ike;
+    uint8_t race_low[256];
+    uint16_t race_low_len;
+};
+
+/* What is needed only until the SA stands. */
+struct setup {
+    uint8_t *request, *response; /* the IKE_SA_INIT messages as sent, for AUTH: RFC 7296 2.15 */
+    uint32_t request_len, response_len;
+    struct span nonce_i, nonce_r; /* inside them */
+    struct ke_pair *ke;
+    uint8_t *cookie;
+    uint8_t cookie_len, cookies;
+    uint8_t attempt; /* of keyingtries, from 1 */
+    uint16_t group;
+    bool has_retried;  /* INVALID_KE_PAYLOAD */
+    bool has_answered; /* the peer sent anything at all */
+    bool peer_allows_childless;
+    struct instant began;
+    int64_t began_s;
+    char *path_error; /* the last ICMP error */
+    uint8_t path_errors;
+    uint8_t nonce[32]; /* initiator: ours, before the request is made */
+};
+
+struct ike_sa {
+    struct timer timer;
+    struct conn *conn; /* reference */
+    uint64_t spi_i, spi_r;
+    uint32_t id;
+    enum sa_state state;
+    bool is_initiator, has_nat_here, has_nat_there, wants_udp, had_init_contact;
+    struct path path;
+    struct suite suite;
+    const struct encr *encr;
+    const struct integ *integ;
+    const struct prf *prf;
+    uint8_t *keys; /* heap, wiped; see ike2_key() */
+    uint16_t keys_len;
+    uint64_t ivs; /* messages sealed so far: the IV of counter modes */
+    struct window window;
+    struct setup *setup;
+    struct task *task;
+    struct record *record; /* of the set-up in progress */
+    struct wishes wishes;
+    struct child_sa *children;
+    char *local_id, *remote_id; /* text */
+    struct instant established, rekey_at, expire_at, heard, deadline;
+    uint32_t replaced_by;  /* SA_REPLACED: id of the new one */
+    uint64_t close_ticket; /* a command that waits for the end, 0 = none */
+};
+
+static inline uint64_t ike2_our_spi(const struct ike_sa *sa)
+{
+    return sa->is_initiator ? sa->spi_i : sa->spi_r;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* What do we want? A set of wishes of one IKE SA with a fixed order. A wish is taken out when the
+ * window is free, and whoever takes it checks again whether it still makes sense. Knows no
+ * protocol. */
+#ifndef IKEBANA_IKE2_WISH_H
+#define IKEBANA_IKE2_WISH_H
+
+#include <stddef.h>
+
+#include "base/instant.h"
+
+/* In the order in which they are served. */
+enum wish_kind {
+    WISH_CLOSE_IKE,
+    WISH_CLOSE_CHILD,
+    WISH_REKEY_IKE,
+    WISH_REKEY_CHILD,
+    WISH_CREATE_CHILD,
+    WISH_LIVENESS,
+};
+
+struct wish {
+    enum wish_kind kind;
+    uint32_t child_id;         /* CLOSE_CHILD, REKEY_CHILD */
+    void *child_name;          /* CREATE_CHILD: heap text, the wish owns it */
+    struct instant not_before; /* after TEMPORARY_FAILURE, RFC 7296 2.25 */
+    uint64_t ticket;           /* of the command that waits for the outcome, 0 = none */
+};
+
+struct wishes {
+    struct wish *at;
+    uint16_t count, room;
+};
+
+/* Adds; an equal wish (kind, child) is kept once, and a ticket fills an empty ticket. false: no
+ * memory. */
+bool wish_add(struct wishes *w, const struct wish *wish);
+/* The first wish in order whose time has come; false: none. Its child_name becomes the caller's. */
+bool wish_take(struct wishes *w, struct instant now, struct wish *out);
+/* Takes out one wish; false: there is none. */
+bool wish_remove(struct wishes *w, enum wish_kind kind, uint32_t child_id, struct wish *out);
+bool wish_has(const struct wishes *w, enum wish_kind kind, uint32_t child_id);
+/* When the next waiting one is due. */
+struct instant wish_due(const struct wishes *w);
+void wish_clear(struct wishes *w);
+
+#endif

@@ -1,0 +1,456 @@
+#include "ike2/world.h"
+
+#include <stdlib.h>
+
+#include "finding/finding.h"
+#include "ike2/inside.h"
+
+bool world_init(struct world *w, const struct world_options *o, const uint8_t seed[RNG_SEED_SIZE])
+{
+    memset(w, 0, sizeof *w);
+    w->options = *o;
+    w->rng = rng_new(seed);
+    if (w->rng == NULL || !arena_init(&w->arena)) {
+        rng_free(w->rng);
+        return false;
+    }
+    struct map *maps[] = {&w->by_spi,   &w->half_open,  &w->by_esp_spi,
+                          &w->by_child, &w->by_address, &w->waiting};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
+        map_init(maps[i], map_seed);
+    }
+    w->step.arena = &w->arena;
+    w->step.rng = w->rng;
+    /* Numbers of different workers differ, so that one id names one SA in the whole daemon. */
+    w->next_ike_id = w->next_child_id = (uint32_t)o->worker << 24 | 1;
+    return true;
+}
+
+static void free_sa(struct ike_sa *sa)
+{
+    window_clear(&sa->window);
+    task_free(sa->task);
+    sa->task = NULL;
+    ike2_forget_setup(NULL, sa);
+    record_free(sa->record);
+    wish_clear(&sa->wishes);
+    while (sa->children != NULL) {
+        struct child_sa *c = sa->children;
+        sa->children = c->next;
+        policy_selectors_free(&c->local_ts);
+        policy_selectors_free(&c->remote_ts);
+        policy_conn_unref(c->conn);
+        free(c);
+    }
+    if (sa->keys != NULL)
+        secret_wipe(sa->keys, sa->keys_len);
+    free(sa->keys);
+    free(sa->local_id);
+    free(sa->remote_id);
+    policy_conn_unref(sa->conn);
+    free(sa);
+}
+
+static void free_records(struct world *w)
+{
+    for (size_t i = 0; i < w->record_count; i++)
+        record_free(w->records[i]);
+    w->record_count = 0;
+}
+
+static void free_gone(struct world *w)
+{
+    for (size_t i = 0; i < w->gone_count; i++)
+        free_sa(w->gone[i]);
+    w->gone_count = 0;
+}
+
+void world_clear(struct world *w)
+{
+    free_gone(w);
+    for (size_t i = 0; i < w->row_count; i++)
+        if (w->rows[i].sa != NULL)
+            free_sa(w->rows[i].sa);
+    free_records(w);
+    size_t cursor = 0;
+    struct waiting *waiting;
+    while ((waiting = map_next(&w->waiting, &cursor, NULL)) != NULL) {
+        free(waiting->why);
+        free(waiting);
+    }
+    for (size_t i = 0; i < w->conn_count; i++)
+        policy_conn_unref(w->conns[i]);
+    for (size_t i = 0; i < w->psk_count; i++)
+        policy_psk_unref(w->psks[i]);
+    for (size_t i = 0; i < w->sealer_count; i++)
+        crypto_sealer_free(w->sealers[i].sealer);
+    struct map *maps[] = {&w->by_spi,   &w->half_open,  &w->by_esp_spi,
+                          &w->by_child, &w->by_address, &w->waiting};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        map_clear(maps[i]);
+    timers_clear(&w->timers);
+    free(w->rows);
+    free(w->records);
+    free(w->gone);
+    free(w->conns);
+    free(w->psks);
+    arena_clear(&w->arena);
+    rng_free(w->rng);
+}
+
+void world_begin_step(struct world *w, struct instant now, int64_t wall_s)
+{
+    free_records(w);
+    for (size_t i = 0; i < w->step.count; i++)
+        if (w->step.effects[i].kind == FX_SA_ADD)
+            secret_wipe((void *)(uintptr_t)&w->step.effects[i].sa->keys,
+                        sizeof w->step.effects[i].sa->keys);
+    arena_reset(&w->arena);
+    w->step.now = now;
+    w->step.wall_s = wall_s;
+    w->step.effects = NULL;
+    w->step.count = w->step.room = 0;
+}
+
+void world_end_step(struct world *w)
+{
+    free_gone(w);
+    struct timer *first = timers_first(&w->timers);
+    struct effect *fx = first == NULL ? NULL : step_add(&w->step, FX_WAKE);
+    if (fx != NULL)
+        fx->wake = first->due;
+}
+
+/* ---- SAs ---- */
+
+static bool add_row(struct world *w, struct ike_sa *sa)
+{
+    if (w->row_count == w->row_room && w->live < w->row_count / 2) {
+        size_t kept = 0;
+        for (size_t i = 0; i < w->row_count; i++)
+            if (w->rows[i].sa != NULL)
+                w->rows[kept++] = w->rows[i];
+        w->row_count = kept;
+    }
+    if (w->row_count == w->row_room) {
+        size_t room = w->row_room == 0 ? 16 : w->row_room * 2;
+        struct sa_row *rows = realloc(w->rows, room * sizeof *rows);
+        if (rows == NULL)
+            return false;
+        w->rows = rows;
+        w->row_room = room;
+    }
+    w->rows[w->row_count++] = (struct sa_row){sa->id, sa};
+    w->live++;
+    return true;
+}
+
+/* The first row whose id is not below `id`. */
+static size_t row_from(const struct world *w, uint32_t id)
+{
+    size_t low = 0, high = w->row_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (w->rows[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct ike_sa *world_sa_by_id(const struct world *w, uint32_t id)
+{
+    size_t i = row_from(w, id);
+    return i < w->row_count && w->rows[i].id == id ? w->rows[i].sa : NULL;
+}
+
+struct ike_sa *world_sa_after(const struct world *w, uint32_t id)
+{
+    if (id == UINT32_MAX)
+        return NULL;
+    for (size_t i = row_from(w, id + 1); i < w->row_count; i++)
+        if (w->rows[i].sa != NULL)
+            return w->rows[i].sa;
+    return NULL;
+}
+
+struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiator)
+{
+    struct ike_sa *sa = calloc(1, sizeof *sa);
+    if (sa == NULL)
+        return NULL;
+    sa->timer.owner = sa;
+    sa->timer.due = INSTANT_NEVER;
+    sa->is_initiator = is_initiator;
+    sa->id = w->next_ike_id++;
+    sa->rekey_at = sa->expire_at = sa->deadline = INSTANT_NEVER;
+    sa->heard = w->step.now;
+    if (!add_row(w, sa)) {
+        free(sa);
+        return NULL;
+    }
+    sa->conn = conn == NULL ? NULL : policy_conn_ref(conn);
+    return sa;
+}
+
+bool world_add_spi(struct world *w, struct ike_sa *sa)
+{
+    return map_set(&w->by_spi, ike2_our_spi(sa), sa);
+}
+
+void world_drop_sa(struct world *w, struct ike_sa *sa)
+{
+    if (sa->state == SA_GONE)
+        return;
+    world_half_open_remove(w, sa);
+    while (sa->children != NULL)
+        child_drop(w, sa, sa->children, true);
+    if (sa->task != NULL && sa->task->spi_in != 0)
+        world_free_esp_spi(w, sa->task->spi_in);
+    timers_remove(&w->timers, &sa->timer);
+    if (map_get(&w->by_spi, ike2_our_spi(sa)) == sa)
+        map_remove(&w->by_spi, ike2_our_spi(sa));
+    size_t i = row_from(w, sa->id);
+    if (i < w->row_count && w->rows[i].sa == sa) {
+        w->rows[i].sa = NULL;
+        w->live--;
+    }
+    sa->state = SA_GONE;
+    if (w->gone_count == w->gone_room) {
+        size_t room = w->gone_room == 0 ? 8 : w->gone_room * 2;
+        struct ike_sa **gone = realloc(w->gone, room * sizeof(struct ike_sa *));
+        if (gone == NULL)
+            return; /* leaked rather than freed under its user's feet */
+        w->gone = gone;
+        w->gone_room = room;
+    }
+    w->gone[w->gone_count++] = sa;
+}
+
+uint64_t world_new_ike_spi(struct world *w)
+{
+    for (;;) {
+        uint64_t spi = rng_u64(w->rng) >> 8 | (uint64_t)w->options.worker << 56;
+        if ((spi & 0xffffffffffffffu) != 0 && map_get(&w->by_spi, spi) == NULL)
+            return spi;
+    }
+}
+
+uint32_t world_new_esp_spi(struct world *w, struct ike_sa *sa)
+{
+    for (unsigned tries = 0; tries < 1000; tries++) {
+        uint32_t spi = rng_u32(w->rng) >> 8 | (uint32_t)w->options.worker << 24;
+        if ((spi & 0xffffff) < 256 || map_get(&w->by_esp_spi, spi) != NULL)
+            continue;
+        return map_set(&w->by_esp_spi, spi, sa) ? spi : 0;
+    }
+    return 0;
+}
+
+void world_free_esp_spi(struct world *w, uint32_t spi)
+{
+    map_remove(&w->by_esp_spi, spi);
+}
+
+struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa)
+{
+    *sa = map_get(&w->by_child, child_id);
+    return *sa == NULL ? NULL : child_by_id(*sa, child_id);
+}
+
+/* ---- half-open ---- */
+
+static uint64_t host_hash(const struct world *w, const struct address *a)
+{
+    return map_hash(&w->by_address, a->bytes, sizeof a->bytes);
+}
+
+uint64_t world_half_open_key(const struct world *w, uint64_t spi_i, const struct address *remote)
+{
+    struct {
+        uint64_t spi;
+        uint8_t host[16];
+        uint64_t port;
+    } key = {spi_i, {0}, remote->port};
+    memcpy(key.host, remote->bytes, sizeof key.host);
+    return map_hash(&w->half_open, &key, sizeof key);
+}
+
+static void count_host(struct world *w, const struct address *remote, int by)
+{
+    uint64_t key = host_hash(w, remote);
+    uintptr_t count = (uintptr_t)map_get(&w->by_address, key);
+    count = by > 0 ? count + 1 : count > 0 ? count - 1 : 0;
+    if (count == 0)
+        map_remove(&w->by_address, key);
+    else
+        map_set(&w->by_address, key, (void *)count);
+}
+
+void world_half_open_add(struct world *w, struct ike_sa *sa)
+{
+    if (!map_set(&w->half_open, world_half_open_key(w, sa->spi_i, &sa->path.remote), sa))
+        return;
+    w->counters.half_open++;
+    count_host(w, &sa->path.remote, 1);
+}
+
+void world_half_open_remove(struct world *w, struct ike_sa *sa)
+{
+    if (sa->state != SA_AWAIT_AUTH || sa->is_initiator)
+        return;
+    uint64_t key = world_half_open_key(w, sa->spi_i, &sa->path.remote);
+    if (map_get(&w->half_open, key) != sa)
+        return;
+    map_remove(&w->half_open, key);
+    w->counters.half_open--;
+    count_host(w, &sa->path.remote, -1);
+}
+
+uint32_t world_half_open_of(const struct world *w, const struct address *remote)
+{
+    return (uint32_t)(uintptr_t)map_get(&w->by_address, host_hash(w, remote));
+}
+
+/* ---- configuration ---- */
+
+struct conn *world_find_conn(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->conn_count; i++)
+        if (strcmp(w->conns[i]->name, name) == 0)
+            return w->conns[i];
+    return NULL;
+}
+
+static bool make_room(void **at, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return true;
+    size_t bigger = *room == 0 ? 8 : *room * 2;
+    void *grown = realloc(*at, bigger * size);
+    if (grown == NULL)
+        return false;
+    *at = grown;
+    *room = bigger;
+    return true;
+}
+
+bool world_set_conn(struct world *w, struct conn *c)
+{
+    for (size_t i = 0; i < w->conn_count; i++)
+        if (strcmp(w->conns[i]->name, c->name) == 0) {
+            struct conn *old = w->conns[i];
+            w->conns[i] = policy_conn_ref(c);
+            policy_conn_unref(old);
+            return true;
+        }
+    if (!make_room((void **)&w->conns, w->conn_count, &w->conn_room, sizeof(struct conn *)))
+        return false;
+    w->conns[w->conn_count++] = policy_conn_ref(c);
+    return true;
+}
+
+bool world_remove_conn(struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->conn_count; i++)
+        if (strcmp(w->conns[i]->name, name) == 0) {
+            policy_conn_unref(w->conns[i]);
+            w->conn_count--;
+            memmove(&w->conns[i], &w->conns[i + 1], (w->conn_count - i) * sizeof(struct conn *));
+            return true;
+        }
+    return false;
+}
+
+bool world_set_psk(struct world *w, struct psk *p)
+{
+    for (size_t i = 0; i < w->psk_count; i++)
+        if (strcmp(w->psks[i]->id, p->id) == 0) {
+            struct psk *old = w->psks[i];
+            w->psks[i] = policy_psk_ref(p);
+            policy_psk_unref(old);
+            return true;
+        }
+    if (!make_room((void **)&w->psks, w->psk_count, &w->psk_room, sizeof(struct psk *)))
+        return false;
+    w->psks[w->psk_count++] = policy_psk_ref(p);
+    return true;
+}
+
+bool world_remove_psk(struct world *w, const char *id)
+{
+    for (size_t i = 0; i < w->psk_count; i++)
+        if (strcmp(w->psks[i]->id, id) == 0) {
+            policy_psk_unref(w->psks[i]);
+            w->psk_count--;
+            memmove(&w->psks[i], &w->psks[i + 1], (w->psk_count - i) * sizeof(struct psk *));
+            return true;
+        }
+    return false;
+}
+
+const struct psk *world_find_psk(const struct world *w, const struct identity *local,
+                                 const struct identity *remote)
+{
+    const struct psk *best = NULL;
+    unsigned best_fit = 0;
+    for (size_t i = 0; i < w->psk_count; i++) {
+        unsigned fit = policy_psk_fits(w->psks[i], local, remote);
+        if (fit > best_fit) {
+            best = w->psks[i];
+            best_fit = fit;
+        }
+    }
+    return best;
+}
+
+/* ---- shared contexts, timers ---- */
+
+struct sealer *world_sealer(struct world *w, const struct encr *e, const struct integ *i,
+                            bool is_sealing)
+{
+    for (size_t n = 0; n < w->sealer_count; n++)
+        if (w->sealers[n].encr == e && w->sealers[n].integ == i &&
+            w->sealers[n].is_sealing == is_sealing)
+            return w->sealers[n].sealer;
+    struct sealer *s = crypto_sealer_new(e, i);
+    if (s == NULL)
+        return NULL;
+    size_t place = w->sealer_count;
+    if (place == SEALERS_MAX) {
+        place = 0;
+        crypto_sealer_free(w->sealers[0].sealer);
+    } else {
+        w->sealer_count++;
+    }
+    w->sealers[place].encr = e;
+    w->sealers[place].integ = i;
+    w->sealers[place].is_sealing = is_sealing;
+    w->sealers[place].sealer = s;
+    return s;
+}
+
+void world_rearm(struct world *w, struct ike_sa *sa)
+{
+    if (sa->state == SA_GONE)
+        return;
+    struct instant due = sa->deadline;
+    if (!window_is_free(&sa->window))
+        due = instant_earlier(due, sa->window.due);
+    else if (sa->state == SA_UP)
+        due = instant_earlier(due, wish_due(&sa->wishes));
+    if (sa->state == SA_UP) {
+        due = instant_earlier(due, sa->rekey_at);
+        due = instant_earlier(due, sa->expire_at);
+        if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && window_is_free(&sa->window))
+            due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
+    }
+    for (const struct child_sa *c = sa->children; c != NULL; c = c->next) {
+        if (c->state == CHILD_SA_UP)
+            due = instant_earlier(due, c->rekey_at);
+        due = instant_earlier(due, instant_earlier(c->expire_at, c->gone_at));
+    }
+    timers_set(&w->timers, &sa->timer, due);
+}

@@ -1,0 +1,141 @@
+/* What all IKE SAs of one engine share: maps, configuration, timers, counters, the step in
+ * progress. */
+#ifndef IKEBANA_IKE2_WORLD_H
+#define IKEBANA_IKE2_WORLD_H
+
+#include "base/map.h"
+#include "ike2/sa.h"
+
+enum {
+    IKE_PORT = 500,
+    IKE_NAT_PORT = 4500,
+    SCRATCH_SIZE = 16384,
+    SEALERS_MAX = 8,
+    NONCE_LEN = 32,
+};
+
+struct world_options {
+    uint8_t worker;
+    struct retransmission retransmission;
+    uint32_t half_open_timeout_s, cookie_threshold, block_threshold, init_limit_half_open;
+    uint32_t records_per_s;
+    uint16_t port, nat_port; /* ours */
+    bool is_silent_without_conn;
+};
+
+/* A command that waits for outcomes of several wishes. */
+struct waiting {
+    uint64_t ticket;
+    uint32_t outstanding, count;
+    bool failed;
+    struct finding *why; /* heap */
+};
+
+struct sa_row {
+    uint32_t id;
+    struct ike_sa *sa; /* NULL: gone */
+};
+
+struct world_counters {
+    uint64_t datagrams_in, datagrams_out, dropped, cookies_sent, retransmits, negotiations,
+        failures;
+    uint32_t half_open, child_sas;
+};
+
+struct world {
+    struct step step;
+    struct arena arena;
+    struct rng *rng;
+    struct world_options options;
+    struct conn **conns;
+    size_t conn_count, conn_room;
+    struct psk **psks;
+    size_t psk_count, psk_room;
+    struct map by_spi; /* our IKE SPI → SA */
+    struct map
+        half_open; /* world_half_open_key() → SA: finds the SA of a repeated IKE_SA_INIT request */
+    struct map by_esp_spi; /* our inbound SPI → SA */
+    struct map by_child;   /* child id → SA */
+    struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
+    struct map waiting;    /* ticket → struct waiting */
+    struct timers timers;
+    struct sa_row *rows; /* in order of id */
+    size_t row_count, row_room, live;
+    uint32_t next_ike_id, next_child_id;
+    struct world_counters counters;
+    struct record **records; /* emitted in this step, not yet taken */
+    size_t record_count, record_room;
+    int64_t record_second;
+    uint32_t records_in_second;
+    struct {
+        const struct encr *encr;
+        const struct integ *integ;
+        bool is_sealing;
+        struct sealer *sealer;
+    } sealers[SEALERS_MAX];
+    size_t sealer_count;
+    struct ike_sa **gone; /* to be freed at the end of the step */
+    size_t gone_count, gone_room;
+    uint64_t asked_hash;    /* of the request that is being handled */
+    struct path asked_path; /* where it came from */
+    uint8_t scratch[SCRATCH_SIZE];
+};
+
+/* ---- world.c ---- */
+
+bool world_init(struct world *w, const struct world_options *o, const uint8_t seed[RNG_SEED_SIZE]);
+void world_clear(struct world *w);
+void world_begin_step(struct world *w, struct instant now, int64_t wall_s);
+void world_end_step(struct world *w);
+
+struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiator);
+bool world_add_spi(struct world *w, struct ike_sa *sa);
+/* Out of all maps; freed at the end of the step. Its children's SAs and policies are removed by
+ * effects. */
+void world_drop_sa(struct world *w, struct ike_sa *sa);
+struct ike_sa *world_sa_by_id(const struct world *w, uint32_t id);
+/* First row with an id above `id`, or NULL. */
+struct ike_sa *world_sa_after(const struct world *w, uint32_t id);
+uint64_t world_new_ike_spi(struct world *w);
+/* 0: none left. The SPI is taken: world_add_child_spi() keeps it, world_free_esp_spi() gives it
+ * back. */
+uint32_t world_new_esp_spi(struct world *w, struct ike_sa *sa);
+void world_free_esp_spi(struct world *w, uint32_t spi);
+struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa);
+
+uint64_t world_half_open_key(const struct world *w, uint64_t spi_i, const struct address *remote);
+void world_half_open_add(struct world *w, struct ike_sa *sa);
+void world_half_open_remove(struct world *w, struct ike_sa *sa);
+uint32_t world_half_open_of(const struct world *w, const struct address *remote);
+
+struct conn *world_find_conn(const struct world *w, const char *name);
+bool world_set_conn(struct world *w, struct conn *c); /* takes a reference */
+bool world_remove_conn(struct world *w, const char *name);
+bool world_set_psk(struct world *w, struct psk *p);
+bool world_remove_psk(struct world *w, const char *id);
+const struct psk *world_find_psk(const struct world *w, const struct identity *local,
+                                 const struct identity *remote);
+
+/* A shared context for the suite; keyed by the caller for each message. */
+struct sealer *world_sealer(struct world *w, const struct encr *e, const struct integ *i,
+                            bool is_sealing);
+
+/* Sets the SA's timer to its next due time. */
+void world_rearm(struct world *w, struct ike_sa *sa);
+
+/* ---- report.c: records, events, commands ---- */
+
+/* Emits the record as an event; the world keeps it until it is taken or the next step begins. */
+void world_emit_record(struct world *w, struct record *r);
+/* One more record of a stranger is allowed in this second. */
+bool world_may_record_stranger(struct world *w);
+struct effect *world_event(struct world *w, enum event_kind kind, const struct ike_sa *sa,
+                           const struct child_sa *child);
+/* In the arena, for effects: the child may be gone before they are carried out. */
+struct selectors world_copy_selectors(struct world *w, const struct selectors *s);
+void world_expect(struct world *w, uint64_t ticket, uint32_t outcomes);
+/* One outcome of a command: the last one ends it with EVENT_COMMAND_DONE. why may be NULL when ok.
+ */
+void world_outcome(struct world *w, uint64_t ticket, bool ok, const struct finding *why);
+
+#endif
