@@ -225,8 +225,9 @@ static bool xcbc_add(struct mac *m, struct span s)
     (void)take(&r, fill);
     struct span middle = take(&r, whole), end = take_rest(&r);
     bool ok = cbc_run(m, span_of(m->held, AES_BLOCK)) && cbc_run(m, middle);
-    memcpy(m->held, end.at, end.len);
-    m->held_len = end.len;
+    struct writer w = writer_of(m->held, sizeof m->held);
+    put_span(&w, end);
+    m->held_len = w.len;
     return ok;
 }
 

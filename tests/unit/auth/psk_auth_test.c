@@ -83,7 +83,7 @@ static void every_flipped_bit_is_refused(void **state)
     const struct prf *p = crypto_prf(PRF_AES128_XCBC);
     uint8_t mac[PRF_OUT_MAX];
     assert_true(auth_psk_compute(p, span_text("secret"), &about, mac));
-    for (size_t bit = 0; bit < 8U * p->out_len; bit++) {
+    for (size_t bit = 0; bit < (size_t)8 * p->out_len; bit++) {
         mac[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_false(auth_psk_verify(p, span_text("secret"), &about, span_of(mac, p->out_len)));
         mac[bit / 8] ^= (uint8_t)(1U << bit % 8);
