@@ -162,8 +162,8 @@ static void prf_plus_ends_after_255_rounds(void **state)
     const struct prf *p = crypto_prf(PRF_HMAC_SHA2_256);
     const struct span seed = span_text("s");
     uint8_t *out = arena_alloc(&arena, (size_t)255 * 32 + 1);
-    assert_true(crypto_prf_plus(p, span_text("k"), &seed, 1, out, 255 * 32));
-    assert_false(crypto_prf_plus(p, span_text("k"), &seed, 1, out, 255 * 32 + 1));
+    assert_true(crypto_prf_plus(p, span_text("k"), &seed, 1, out, (size_t)255 * 32));
+    assert_false(crypto_prf_plus(p, span_text("k"), &seed, 1, out, (size_t)255 * 32 + 1));
 }
 
 /* RFC 7296 2.14: AES-XCBC and AES-CMAC take the first 64 bits of each nonce for SKEYSEED only. */
