@@ -279,6 +279,8 @@ static const char *string_text(const struct identity *id, const char *prefix, st
     if (is_short && is_clean(id->data) && policy_parse_identity(id->data, a, &again, &why) &&
         why == NULL && again.type == id->type && span_equal(again.data, id->data))
         return text;
+    if (id->data.len > 0 && id->data.at[0] == '#') /* behind a prefix that would mean hex */
+        return raw_text(id, a);
     return arena_text(a, "%s%s", prefix, text);
 }
 
