@@ -259,13 +259,24 @@ static void count_answer(struct daemon *d, const struct event *e)
     free_pending(p);
 }
 
+/* The connection that a name, of a connection or of a child, stands for; the name if it is unknown.
+ */
+static const char *conn_of(const struct daemon *d, const char *name)
+{
+    if (conn_index(d, name) < d->conn_count)
+        return name;
+    for (size_t i = 0; i < d->conn_count; i++)
+        if (policy_find_child(d->conns[i], name) != NULL)
+            return d->conns[i]->name;
+    return name;
+}
+
+/* One connection is always initiated by the same worker, so that its children share an IKE SA. */
 static unsigned worker_for(const struct daemon *d, const char *conn, const char *child)
 {
-    for (size_t i = 0; conn == NULL && child != NULL && i < d->conn_count; i++)
-        if (policy_find_child(d->conns[i], child) != NULL)
-            conn = d->conns[i]->name;
+    const char *name = conn != NULL ? conn : child != NULL ? child : "";
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *p = conn == NULL ? "" : conn; *p != '\0'; p++)
+    for (const char *p = conn_of(d, name); *p != '\0'; p++)
         hash = (hash ^ (uint8_t)*p) * 16777619u;
     return hash % d->worker_count;
 }
@@ -549,6 +560,8 @@ bool daemon_start(struct daemon *d, const struct daemon_options *o, struct findi
         w.priv = d->privs[i];
         memcpy(w.sockets, fds[i], sizeof w.sockets);
         w.engine.worker = (uint8_t)i;
+        w.engine.port = o->port;
+        w.engine.nat_port = o->nat_port;
         bool has_seed = getrandom(w.engine.seed, sizeof w.engine.seed, 0) == RNG_SEED_SIZE;
         d->workers[i] = has_seed ? worker_new(&w) : NULL;
         secret_wipe(w.engine.seed, sizeof w.engine.seed);
