@@ -23,7 +23,7 @@ demo:
 bench:
 	@tools/setup.sh bench
 	@tools/build.sh build-bench --buildtype=release
-	@bench/run build-bench
+	@tools/bench.sh build-bench
 
 fuzz:
 	@tools/setup.sh fuzz

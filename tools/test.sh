@@ -19,10 +19,15 @@ count() { # NAME PASSED FAILED
     [ "$3" -eq 0 ] || failures+=("$1: $3")
 }
 
-# One step that counts as one test.
+# One step that counts as one test, and gives its outcome.
 step() { # NAME COMMAND...
     heading "$1"
-    if "${@:2}"; then count "$1" 1 0; else count "$1" 0 1; fi
+    if "${@:2}"; then
+        count "$1" 1 0
+    else
+        count "$1" 0 1
+        return 1
+    fi
 }
 
 # The tests of a build folder, each counted.
@@ -67,12 +72,11 @@ runner() { # NAME COMMAND...
     if [ "$status" -ne 0 ] && [ "${numbers#* }" -eq 0 ]; then count "$1 (exit code $status)" 0 1; fi
 }
 
-step "gcc: build" env CC=gcc tools/build.sh build
-meson_tests gcc build
+step "gcc: build" env CC=gcc tools/build.sh build && meson_tests gcc build
 step "clang: build" env CC=clang tools/build.sh build-clang
 step "gcc with sanitizers: build" env CC=gcc tools/build.sh build-asan -Db_sanitize=address,undefined \
-    -Db_lundef=false
-meson_tests "gcc with sanitizers" build-asan --no-suite build --no-suite examples --timeout-multiplier 4
+    -Db_lundef=false &&
+    meson_tests "gcc with sanitizers" build-asan --no-suite build --no-suite examples --timeout-multiplier 4
 step "clang-format" formatted
 step "clang-tidy" python3 -B tools/tidy.py . build-clang
 if [ -x tests/interop/run ]; then
