@@ -40,8 +40,8 @@ static bool is_name(const char *given, const char *name)
 static struct ike_sa *usable_sa(struct world *w, const char *conn)
 {
     struct ike_sa *best = NULL;
-    for (struct ike_sa *sa = world_sa_after(w, 0); sa != NULL; sa = world_sa_after(w, sa->id)) {
-        if (sa->conn == NULL || strcmp(sa->conn->name, conn) != 0)
+    for (struct ike_sa *sa = world_sa_of_conn(w, conn); sa != NULL; sa = sa->same_next) {
+        if (strcmp(sa->conn->name, conn) != 0)
             continue;
         if (sa->state == SA_UP)
             return sa;
@@ -64,8 +64,8 @@ static void already_up(struct world *w, const struct child_sa *c, uint64_t ticke
 
 static struct child_sa *find_up(struct world *w, const char *conn, const char *child)
 {
-    for (struct ike_sa *sa = world_sa_after(w, 0); sa != NULL; sa = world_sa_after(w, sa->id)) {
-        if (sa->conn == NULL || strcmp(sa->conn->name, conn) != 0)
+    for (struct ike_sa *sa = world_sa_of_conn(w, conn); sa != NULL; sa = sa->same_next) {
+        if (strcmp(sa->conn->name, conn) != 0)
             continue;
         for (struct child_sa *c = sa->children; c != NULL; c = c->next)
             if (c->state == CHILD_SA_UP && strcmp(c->conf->name, child) == 0)

@@ -487,10 +487,8 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         refuse_initiator(w, sa, &why);
         return;
     }
-    if (fit.conn != sa->conn) {
-        policy_conn_unref(sa->conn);
-        sa->conn = policy_conn_ref(fit.conn);
-    }
+    if (fit.conn != sa->conn)
+        world_set_sa_conn(w, sa, fit.conn);
     if (r != NULL)
         record_set_text(&r->conn, sa->conn->name);
     keep_ids(w, sa, &fit.local, NULL);

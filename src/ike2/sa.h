@@ -101,7 +101,8 @@ struct setup {
 
 struct ike_sa {
     struct timer timer;
-    struct conn *conn; /* reference */
+    struct conn *conn;                      /* reference; set by world_set_sa_conn() */
+    struct ike_sa *same_next, *same_before; /* SAs of connections of the same name */
     uint64_t spi_i, spi_r;
     uint32_t id;
     enum sa_state state;

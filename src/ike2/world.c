@@ -14,8 +14,8 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,   &w->half_open,  &w->by_esp_spi,
-                          &w->by_child, &w->by_address, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,   &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -85,8 +85,8 @@ void world_clear(struct world *w)
         policy_psk_unref(w->psks[i]);
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
-    struct map *maps[] = {&w->by_spi,   &w->half_open,  &w->by_esp_spi,
-                          &w->by_child, &w->by_address, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,   &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);
@@ -191,8 +191,50 @@ struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiato
         free(sa);
         return NULL;
     }
-    sa->conn = conn == NULL ? NULL : policy_conn_ref(conn);
+    if (conn != NULL)
+        world_set_sa_conn(w, sa, conn);
     return sa;
+}
+
+static uint64_t name_hash(const struct world *w, const char *name)
+{
+    return map_hash(&w->by_conn, name, strlen(name));
+}
+
+static void unlink_conn(struct world *w, struct ike_sa *sa)
+{
+    if (sa->conn == NULL)
+        return;
+    if (sa->same_next != NULL)
+        sa->same_next->same_before = sa->same_before;
+    if (sa->same_before != NULL)
+        sa->same_before->same_next = sa->same_next;
+    else if (sa->same_next != NULL)
+        map_set(&w->by_conn, name_hash(w, sa->conn->name), sa->same_next);
+    else
+        map_remove(&w->by_conn, name_hash(w, sa->conn->name));
+    sa->same_next = sa->same_before = NULL;
+}
+
+void world_set_sa_conn(struct world *w, struct ike_sa *sa, struct conn *conn)
+{
+    struct conn *old = sa->conn;
+    unlink_conn(w, sa);
+    sa->conn = policy_conn_ref(conn);
+    policy_conn_unref(old);
+    uint64_t hash = name_hash(w, conn->name);
+    sa->same_next = map_get(&w->by_conn, hash);
+    if (!map_set(&w->by_conn, hash, sa)) {
+        sa->same_next = NULL;
+        return;
+    }
+    if (sa->same_next != NULL)
+        sa->same_next->same_before = sa;
+}
+
+struct ike_sa *world_sa_of_conn(const struct world *w, const char *name)
+{
+    return map_get(&w->by_conn, name_hash(w, name));
 }
 
 bool world_add_spi(struct world *w, struct ike_sa *sa)
@@ -209,6 +251,7 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
         child_drop(w, sa, sa->children, true);
     if (sa->task != NULL && sa->task->spi_in != 0)
         world_free_esp_spi(w, sa->task->spi_in);
+    unlink_conn(w, sa);
     timers_remove(&w->timers, &sa->timer);
     if (map_get(&w->by_spi, ike2_our_spi(sa)) == sa)
         map_remove(&w->by_spi, ike2_our_spi(sa));
@@ -318,7 +361,10 @@ uint32_t world_half_open_of(const struct world *w, const struct address *remote)
 
 struct conn *world_find_conn(const struct world *w, const char *name)
 {
-    for (size_t i = 0; i < w->conn_count; i++)
+    struct conn *c = map_get(&w->conn_names, name_hash(w, name));
+    if (c == NULL || strcmp(c->name, name) == 0)
+        return c;
+    for (size_t i = 0; i < w->conn_count; i++) /* two names with one hash */
         if (strcmp(w->conns[i]->name, name) == 0)
             return w->conns[i];
     return NULL;
@@ -339,29 +385,38 @@ static bool make_room(void **at, size_t count, size_t *room, size_t size)
 
 bool world_set_conn(struct world *w, struct conn *c)
 {
-    for (size_t i = 0; i < w->conn_count; i++)
-        if (strcmp(w->conns[i]->name, c->name) == 0) {
-            struct conn *old = w->conns[i];
-            w->conns[i] = policy_conn_ref(c);
-            policy_conn_unref(old);
-            return true;
-        }
-    if (!make_room((void **)&w->conns, w->conn_count, &w->conn_room, sizeof(struct conn *)))
+    uint64_t hash = name_hash(w, c->name);
+    struct conn *old = world_find_conn(w, c->name);
+    if (old == NULL &&
+        !make_room((void **)&w->conns, w->conn_count, &w->conn_room, sizeof(struct conn *)))
         return false;
-    w->conns[w->conn_count++] = policy_conn_ref(c);
+    if ((old != NULL || map_get(&w->conn_names, hash) == NULL) && !map_set(&w->conn_names, hash, c))
+        return false;
+    size_t i = 0;
+    while (i < w->conn_count && w->conns[i] != old)
+        i = old == NULL ? w->conn_count : i + 1;
+    w->conns[i] = policy_conn_ref(c);
+    if (old == NULL)
+        w->conn_count++;
+    policy_conn_unref(old);
     return true;
 }
 
 bool world_remove_conn(struct world *w, const char *name)
 {
-    for (size_t i = 0; i < w->conn_count; i++)
-        if (strcmp(w->conns[i]->name, name) == 0) {
-            policy_conn_unref(w->conns[i]);
-            w->conn_count--;
-            memmove(&w->conns[i], &w->conns[i + 1], (w->conn_count - i) * sizeof(struct conn *));
-            return true;
-        }
-    return false;
+    struct conn *c = world_find_conn(w, name);
+    size_t i = 0;
+    if (c == NULL)
+        return false;
+    while (w->conns[i] != c)
+        i++;
+    w->conn_count--;
+    memmove(&w->conns[i], &w->conns[i + 1], (w->conn_count - i) * sizeof(struct conn *));
+    uint64_t hash = name_hash(w, name);
+    if (map_get(&w->conn_names, hash) == c)
+        map_remove(&w->conn_names, hash);
+    policy_conn_unref(c);
+    return true;
 }
 
 bool world_set_psk(struct world *w, struct psk *p)

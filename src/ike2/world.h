@@ -57,6 +57,8 @@ struct world {
     struct map by_esp_spi; /* our inbound SPI → SA */
     struct map by_child;   /* child id → SA */
     struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
+    struct map by_conn;    /* hash of a connection's name → its newest SA */
+    struct map conn_names; /* hash of the name → connection */
     struct map waiting;    /* ticket → struct waiting */
     struct timers timers;
     struct sa_row *rows; /* in order of id */
@@ -89,6 +91,10 @@ void world_begin_step(struct world *w, struct instant now, int64_t wall_s);
 void world_end_step(struct world *w);
 
 struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiator);
+/* Takes a reference and gives the old one back. */
+void world_set_sa_conn(struct world *w, struct ike_sa *sa, struct conn *conn);
+/* The newest SA whose connection has this name; further ones by same_next. */
+struct ike_sa *world_sa_of_conn(const struct world *w, const char *name);
 bool world_add_spi(struct world *w, struct ike_sa *sa);
 /* Out of all maps; freed at the end of the step. Its children's SAs and policies are removed by
  * effects. */
