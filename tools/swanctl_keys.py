@@ -51,6 +51,11 @@ def main():
         sys.exit(f"{path}: is in one of the two tables only")
     out = ["/* Generated from data/spec/swanctl.tsv and data/spec/swanctl-served.tsv. */",
            '#include "policy/keys.h"', "", "const struct policy_key policy_keys[] = {"]
+    # connections.<conn>.children has no row of its own, only its sections have
+    inside = {split(k["path"])[0] for k in keys} - {k["path"] for k in keys} - {""}
+    for path in sorted(inside):
+        scope, name = split(path)
+        out.append(f'    {{{quote(scope)}, {quote(name)}, false, KEY_SECTION, KEY_READ, "", "", ""}},')
     for key in keys:
         how = served[key["path"]]
         if how["served"] not in ("read", "when", "never"):

@@ -55,27 +55,43 @@ static unsigned edit_distance(const char *x, const char *y)
     return rows[x_len % 3][y_len];
 }
 
-const char *policy_key_nearest(const char *scope, const char *name, struct arena *a)
+/* The same name in another scope: put into the wrong section. */
+static const struct policy_key *find_elsewhere(const char *scope, const char *name)
+{
+    for (size_t i = 0; i < policy_key_count; i++) {
+        const struct policy_key *k = &policy_keys[i];
+        if (strcmp(k->name, name) == 0 && k->scope[0] != '\0' && strcmp(k->scope, scope) != 0)
+            return k;
+    }
+    return NULL;
+}
+
+const char *policy_key_nearest(const char *scope, const char *name, bool is_section,
+                               struct arena *a)
 {
     size_t len = strlen(name);
-    unsigned best = len <= 3 ? 2 : (unsigned)(len / 3 + 1);
+    /* Twice the distance, and one more for the wrong kind: that is the tie-break. */
+    unsigned nearest_at = 2 * (len <= 3 ? 2 : (unsigned)(len / 3 + 1));
     const struct policy_key *nearest = NULL;
     for (size_t i = 0; i < policy_key_count; i++) {
         const struct policy_key *k = &policy_keys[i];
         if (strcmp(k->scope, scope) != 0 || k->name[0] == '<')
             continue;
-        unsigned distance = edit_distance(name, k->name);
-        if (distance < best) {
-            best = distance;
+        unsigned changes = edit_distance(name, k->name);
+        if (len >= 4 && strncmp(name, k->name, len) == 0)
+            changes = least(changes, 1); /* the beginning of one: "child", "rekey" */
+        unsigned distance = 2 * changes + ((k->type == KEY_SECTION) == is_section ? 0 : 1);
+        if (distance < nearest_at) {
+            nearest_at = distance;
             nearest = k;
         }
     }
-    if (nearest != NULL)
+    const struct policy_key *elsewhere = nearest_at <= 1 ? NULL : find_elsewhere(scope, name);
+    if (elsewhere != NULL)
+        return arena_text(a, "%s in %s", name, elsewhere->scope);
+    if (nearest == NULL)
+        return "";
+    if ((nearest->type == KEY_SECTION) == is_section)
         return nearest->name;
-    for (size_t i = 0; i < policy_key_count; i++) {
-        const struct policy_key *k = &policy_keys[i];
-        if (strcmp(k->name, name) == 0 && k->scope[0] != '\0')
-            return arena_text(a, "%s in %s", name, k->scope);
-    }
-    return "";
+    return arena_text(a, is_section ? "the key %s = …" : "the section %s { }", nearest->name);
 }

@@ -44,8 +44,10 @@ extern const size_t policy_key_count;
 
 /* NULL: there is no such key. Keys are case-sensitive, sections of a connection are not. */
 const struct policy_key *policy_key_find(const char *scope, const char *name, bool is_section);
-/* What was probably meant: a key of the scope that looks like it ("mobike"), or the same name in
- * another scope ("esp_proposals in connections.<conn>.children.<child>"). "" = no idea. */
-const char *policy_key_nearest(const char *scope, const char *name, struct arena *a);
+/* What was probably meant by a key or section that does not exist: one of the scope that looks like
+ * it ("mobike", "the section local { }"), or the same name in another scope ("esp_proposals in
+ * connections.<conn>.children.<child>"). "" = no idea. */
+const char *policy_key_nearest(const char *scope, const char *name, bool is_section,
+                               struct arena *a);
 
 #endif

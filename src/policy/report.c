@@ -246,9 +246,7 @@ bool policy_wants_setting(struct place *p, const struct setting *s)
     struct arena *a = p->found->arena;
     const struct policy_key *k = policy_key_find(p->scope, s->name, false);
     if (k == NULL) {
-        bool is_section = policy_key_find(p->scope, s->name, true) != NULL;
-        const char *nearest = is_section ? arena_text(a, "the section %s { }", s->name)
-                                         : policy_key_nearest(p->scope, s->name, a);
+        const char *nearest = policy_key_nearest(p->scope, s->name, false, a);
         policy_report_setting(p, CAUSE_CONF_UNKNOWN_KEY, s, arena_text(a, "a key of %s", p->scope),
                               "")
             ->nearest = nearest;
@@ -268,9 +266,7 @@ bool policy_wants_section(struct place *p, const struct section *s)
     struct arena *a = p->found->arena;
     const struct policy_key *k = policy_key_find(p->scope, s->name, true);
     if (k == NULL) {
-        bool is_key = policy_key_find(p->scope, s->name, false) != NULL;
-        const char *nearest = is_key ? arena_text(a, "the key %s = …", s->name)
-                                     : policy_key_nearest(p->scope, s->name, a);
+        const char *nearest = policy_key_nearest(p->scope, s->name, true, a);
         policy_report_section(p, CAUSE_CONF_UNKNOWN_KEY, s,
                               arena_text(a, "a section of %s", p->scope[0] ? p->scope : "the file"),
                               "")

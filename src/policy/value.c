@@ -106,9 +106,10 @@ static enum value_fit take_number(struct reader *r, unsigned base, uint64_t *out
                     base = 16;
                     *r = ahead;
                 }
-            } else if (digit(&ahead) < 8) {
+            } else {
                 base = 8;
-                fit = VALUE_ODD; /* 010 is eight: hardly what was meant */
+                if (digit(&ahead) < 8)
+                    fit = VALUE_ODD; /* 010 is eight: hardly what was meant */
             }
         }
     }
