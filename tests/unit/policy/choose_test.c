@@ -129,6 +129,20 @@ static void key_exchange_is_ignored_in_ike_auth(void **state)
     assert_int_equal(suite.ke, KE_ECP_256);
 }
 
+static void additional_key_exchanges_are_ignored_in_ike_auth_too(void **state)
+{
+    (void)state;
+    struct transform t[] = {{TRANSFORM_ENCR, ENCR_AES_GCM_16, 256, false},
+                            {TRANSFORM_ADDKE1, KE_ML_KEM_768, 0, false}};
+    struct proposal p = {
+        .number = 1, .protocol = PROTOCOL_ESP, .transforms = t, .transform_count = 2};
+    struct proposals offered = {&p, 1}, ours = list("aes256gcm16", PROTOCOL_ESP);
+    assert_true(policy_choose_proposal(&offered, &ours, PROTOCOL_ESP, false, 0,
+                                       CAUSE_CHILD_NO_COMMON_PROPOSAL, &arena, &suite, &why));
+    assert_false(policy_choose_proposal(&offered, &ours, PROTOCOL_ESP, true, 0,
+                                        CAUSE_CHILD_NO_COMMON_PROPOSAL, &arena, &suite, &why));
+}
+
 static void no_sequence_number_transform_means_no_esn(void **state)
 {
     (void)state;
@@ -222,6 +236,11 @@ static void of_two_misses_the_one_among_ciphers_of_one_kind_is_nearer(void **sta
     assert_string_equal(nearest("aes256-sha1", "aes256gcm16, aes256-sha256", PROTOCOL_ESP),
                         "the peer's proposal 1 and our proposal 2 differ only in integrity: ours "
                         "sha256, theirs sha1");
+    /* But one type of another kind is nearer than two types. */
+    assert_string_equal(nearest("aes256-sha256-ecp256",
+                                "aes256-sha512-ecp256, aes256gcm16-prfsha256-ecp256", PROTOCOL_IKE),
+                        "the peer's proposal 1 and our proposal 2 differ only in encryption: ours "
+                        "aes256gcm16, theirs aes256");
 }
 
 static void another_protocol_is_named(void **state)
@@ -486,6 +505,7 @@ int main(void)
         T(the_group_of_the_ke_payload_wins_among_equals_only),
         T(aead_goes_with_no_integrity_or_with_none),
         T(key_exchange_is_ignored_in_ike_auth),
+        T(additional_key_exchanges_are_ignored_in_ike_auth_too),
         T(no_sequence_number_transform_means_no_esn),
         T(a_transform_with_an_unknown_attribute_is_never_chosen),
         T(a_transform_type_that_is_not_known_spoils_its_proposal_unless_optional),

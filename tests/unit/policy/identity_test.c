@@ -302,6 +302,36 @@ static void broken_names_are_refused(void **state)
     assert_int_equal(dn_match(d, d, false), 1);
 }
 
+static void attributes_of_one_set_are_not_those_of_two(void **state)
+{
+    (void)state;
+    /* SEQUENCE { SET { SEQUENCE {CN, "a"}, SEQUENCE {O, "b"} } } */
+    static const uint8_t one_set[] = {0x30, 0x16, 0x31, 0x14, 0x30, 0x08, 0x06, 0x03,
+                                      0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x30, 0x08,
+                                      0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 'b'};
+    struct span set = span_of(one_set, sizeof one_set);
+    assert_string_equal(dn_text(set, &arena), "CN=a+O=b");
+    assert_int_equal(dn_match(set, set, false), 1);
+    assert_int_equal(dn_match(set, der("CN=a, O=b"), true), 0);
+    assert_int_equal(dn_match(der("CN=a, O=b"), set, true), 0);
+}
+
+static void lengths_that_are_not_der_are_no_name(void **state)
+{
+    (void)state;
+    /* 0x81 for a length below 128; something behind the value; something behind the name. */
+    static const uint8_t lengthy[] = {0x30, 0x81, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06,
+                                      0x03, 0x55, 0x04, 0x03, 0x13, 0x01, 'a'};
+    static const uint8_t inside[] = {0x30, 0x0e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03,
+                                     0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x05, 0x00};
+    static const uint8_t behind[] = {0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03,
+                                     0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x00};
+    assert_null(dn_text(span_of(lengthy, sizeof lengthy), &arena));
+    assert_null(dn_text(span_of(inside, sizeof inside), &arena));
+    assert_null(dn_text(span_of(behind, sizeof behind), &arena));
+    assert_string_equal(dn_text(span_of(behind, sizeof behind - 1), &arena), "CN=a");
+}
+
 static void every_cut_or_changed_name_is_safe_to_print_and_compare(void **state)
 {
     (void)state;
@@ -425,6 +455,8 @@ int main(void)
         T(a_simple_name_has_known_octets),
         T(names_are_read_in_all_their_spellings),
         T(broken_names_are_refused),
+        T(attributes_of_one_set_are_not_those_of_two),
+        T(lengths_that_are_not_der_are_no_name),
         T(every_cut_or_changed_name_is_safe_to_print_and_compare),
         T(exact_is_better_than_a_star_and_a_star_than_anybody),
         T(domains_know_no_case_and_mailboxes_do),
