@@ -227,14 +227,15 @@ static void read_children(struct place *conn_place, struct arena *a, const struc
     for (const struct section *each = s->sections; each != NULL; each = each->next)
         count++;
     conn->children = arena_array(a, count + 1, sizeof *conn->children);
+    conn_place->failed = conn_place->failed || p.failed;
     const char *path = p.path;
     p.scope = "connections.<conn>.children.<child>";
     for (const struct section *each = s->sections; each != NULL && conn->children != NULL;
          each = each->next) {
         p.path = policy_join_path(fa, path, each->name);
+        p.failed = false;
         policy_read_child(&p, a, each, &conn->children[conn->child_count++]);
         conn_place->failed = conn_place->failed || p.failed;
-        p.failed = false;
     }
 }
 
