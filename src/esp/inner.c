@@ -218,7 +218,7 @@ bool esp_filter_from(const struct selectors *s, struct filter *out)
     for (size_t i = 0; i < s->count; i++) {
         const struct selector *from = &s->at[i];
         struct end *to = &out->at[i];
-        to->family = from->family;
+        to->family = from->is_dynamic ? FAMILY_NONE : from->family; /* unresolved: fits nothing */
         to->protocol = from->protocol;
         to->port_from = from->port_from;
         to->port_to = from->port_to;

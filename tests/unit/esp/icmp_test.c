@@ -123,6 +123,27 @@ static void a_forgotten_mtu_no_longer_counts(void **state)
     db_done(db);
 }
 
+static void an_mtu_is_known_to_later_sas_of_the_same_host(void **state)
+{
+    (void)state;
+    struct net net = usual_net();
+    struct sa_spec spec = spec_of(&gcm, &net);
+    struct esp_db *db = esp_db_new(1);
+    esp_thread_begin(db);
+    struct address other = addr("198.51.100.1");
+    esp_set_pmtu(db, &spec.remote, 1400);
+    struct finding why;
+    assert_true(esp_sa_add(db, &spec, &why));
+    struct buffer b = buffer_new();
+    uint8_t at[1500];
+    udp_packet(at, sizeof at, "fd01::1", "fd02::1");
+    assert_int_equal(seal_one(db, &b, span_of(at, sizeof at)), ESP_REPLY);
+    esp_sa_move(db, SPI, CHILD_OUT, false, &spec.local, &other, false); /* another path */
+    assert_int_equal(seal_one(db, &b, span_of(at, sizeof at)), ESP_SEND);
+    free(b.at);
+    db_done(db);
+}
+
 /* RFC 1122 3.2.2, RFC 4443 2.4 (e). */
 static void some_packets_must_not_be_answered(void **state)
 {
@@ -203,6 +224,7 @@ int main(void)
         cmocka_unit_test(an_ipv6_packet_of_1280_octets_is_never_refused),
         cmocka_unit_test(without_df_the_outer_packet_is_fragmented),
         cmocka_unit_test(a_forgotten_mtu_no_longer_counts),
+        cmocka_unit_test(an_mtu_is_known_to_later_sas_of_the_same_host),
         cmocka_unit_test(some_packets_must_not_be_answered),
         cmocka_unit_test(the_inner_mtu_is_the_largest_that_fits),
     };

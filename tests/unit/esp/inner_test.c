@@ -246,6 +246,51 @@ static void the_more_exact_selector_counts_more(void **state)
     assert_true(fits(udp, &p) > fits(net, &p));
 }
 
+/* policy_selector_fits() is the slow, obvious one. */
+static void selectors_fit_as_policy_says(void **state)
+{
+    (void)state;
+    const uint8_t seed[RNG_SEED_SIZE] = {7};
+    struct rng *rng = rng_new(seed);
+    unsigned fitting = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t at[60];
+        bool is_v6 = rng_below(rng, 2) == 0;
+        if (is_v6)
+            udp_packet(at, sizeof at, "fd01::", "fd02::1");
+        else
+            udp_packet(at, sizeof at, "10.1.0.0", "10.2.0.1");
+        size_t address_at = is_v6 ? 8 : 12, len = is_v6 ? 16 : 4;
+        at[address_at + rng_below(rng, len)] ^= (uint8_t)rng_below(rng, 4);
+        at[address_at + len - 1] = (uint8_t)rng_below(rng, 4);
+        at[is_v6 ? 6 : 9] = rng_below(rng, 3) == 0 ? 6 : rng_below(rng, 2) == 0 ? 17 : 47;
+        at[is_v6 ? 40 : 20] = 0;
+        at[is_v6 ? 41 : 21] = (uint8_t)rng_below(rng, 8);
+        struct inner in = parsed(span_of(at, sizeof at));
+
+        struct selector s = is_v6 ? range("fd01::", "fd01::") : range("10.1.0.0", "10.1.0.0");
+        size_t part = (size_t)rng_below(rng, len);
+        s.to[part] = (uint8_t)(s.to[part] + rng_below(rng, 4));
+        memset(s.to + part + 1, 0xff, len - part - 1);
+        s.from[len - 1] = (uint8_t)rng_below(rng, 3);
+        s.protocol = rng_below(rng, 2) == 0 ? 0 : at[is_v6 ? 6 : 9];
+        s.is_dynamic = rng_below(rng, 20) == 0;
+        if (rng_below(rng, 10) == 0) {
+            s.port_from = 65535;
+            s.port_to = 0;
+        } else if (rng_below(rng, 2) == 0) {
+            s.port_from = (uint16_t)rng_below(rng, 8);
+            s.port_to = (uint16_t)(s.port_from + rng_below(rng, 4));
+        }
+        bool expected = policy_selector_fits(&s, in.family, at + address_at, in.protocol,
+                                             in.has_ports, in.src_port);
+        assert_int_equal(fits(s, &in) > 0, expected);
+        fitting += expected;
+    }
+    assert_true(fitting > 1000);
+    rng_free(rng);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_selector_takes_addresses_inside_only),
         cmocka_unit_test(a_packet_without_ports_fits_any_and_opaque_only),
         cmocka_unit_test(the_more_exact_selector_counts_more),
+        cmocka_unit_test(selectors_fit_as_policy_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
