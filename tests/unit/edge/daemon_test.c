@@ -103,7 +103,8 @@ static void command(struct engine *e, const struct input *in)
         break;
     }
     case CMD_TERMINATE:
-        command_done(e, c->ticket, e->options.worker == 1, 2, CAUSE_CMD_UNKNOWN_SA);
+        command_done(e, c->ticket, e->options.worker == 1, e->options.worker * 2,
+                     CAUSE_CMD_UNKNOWN_SA);
         break;
     case CMD_REKEY:
         command_done(e, c->ticket, false, 0,
