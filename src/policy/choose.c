@@ -11,7 +11,8 @@
 /* What a pair of proposals lacks; a bit for each type, 1 << type (types above 15: bit 15). */
 struct lack {
     uint32_t types;
-    uint8_t foreign;    /* a transform type that we do not know and that is not optional */
+    bool has_foreign;   /* a transform type that we do not know and that is not optional */
+    uint8_t foreign;    /* that type */
     bool is_other_kind; /* AEAD against classic: further apart than two ciphers of one kind */
 };
 
@@ -106,17 +107,22 @@ static bool choose_group(const struct pair *x, struct suite *out)
 
 /* RFC 7296 3.3.6: a transform type that is not known makes a proposal unacceptable, unless NONE is
  * among its choices (RFC 9370 2.1: additional key exchanges are then optional). */
-static uint8_t foreign_type(const struct pair *x, const struct proposal *p)
+static bool has_foreign(const struct pair *x, const struct proposal *p, uint8_t *type)
 {
+    uint32_t optional = 0; /* bits of the additional key exchanges that may be left out */
     for (size_t i = 0; i < p->transform_count; i++) {
-        uint8_t type = p->transforms[i].type;
-        bool is_additional = type >= TRANSFORM_ADDKE1 && type <= TRANSFORM_ADDKE7;
-        if (is_additional && (!x->ke_matters || has_transform(p, type, KE_NONE, 0)))
-            continue;
-        if (type < TRANSFORM_ENCR || type > TRANSFORM_SN)
-            return type;
+        const struct transform *t = &p->transforms[i];
+        bool is_additional = t->type >= TRANSFORM_ADDKE1 && t->type <= TRANSFORM_ADDKE7;
+        if (is_additional && (!x->ke_matters || (t->id == KE_NONE && !t->is_odd)))
+            optional |= 1u << t->type;
     }
-    return 0;
+    for (size_t i = 0; i < p->transform_count; i++) {
+        *type = p->transforms[i].type;
+        bool is_known = *type >= TRANSFORM_ENCR && *type <= TRANSFORM_SN;
+        if (!is_known && (*type > TRANSFORM_ADDKE7 || (optional & 1u << *type) == 0))
+            return true;
+    }
+    return false;
 }
 
 /* What of the pair's types has nothing in common. Nothing: out is the suite. */
@@ -138,10 +144,9 @@ static struct lack compare(const struct pair *x, struct suite *out)
             lack.types |= 1u << TRANSFORM_SN;
         out->esn = sn == SN_64_BIT_SEQUENTIAL;
     }
-    lack.foreign = foreign_type(x, x->prefer);
-    if (lack.foreign == 0)
-        lack.foreign = foreign_type(x, x->other);
-    if (lack.foreign != 0)
+    lack.has_foreign =
+        has_foreign(x, x->prefer, &lack.foreign) || has_foreign(x, x->other, &lack.foreign);
+    if (lack.has_foreign)
         lack.types |= 1u << 15;
     return lack;
 }
@@ -202,7 +207,7 @@ static const char *differs_text(const struct proposal *ours, const struct propos
     for (uint8_t type = TRANSFORM_ENCR; type <= TRANSFORM_SN; type++)
         if ((lack.types & 1u << type) != 0)
             text = type_differs(text, ours, theirs, type, a);
-    if (lack.foreign != 0)
+    if (lack.has_foreign)
         text = type_differs(text, ours, theirs, lack.foreign, a);
     return text;
 }

@@ -80,10 +80,10 @@ const char *policy_proposal_text(const struct proposal *p, struct arena *a)
                                     TRANSFORM_SN};
     struct line l = line_new(a, PROPOSAL_TEXT_MAX);
     for (size_t o = 0; o < sizeof order; o++)
-        for (size_t i = 0; i < p->transform_count; i++)
+        for (size_t i = 0; i < p->transform_count && !l.is_cut; i++)
             if (p->transforms[i].type == order[o] && is_said(p, &p->transforms[i]))
                 line_add(&l, "-", policy_transform_text(&p->transforms[i], a));
-    for (size_t i = 0; i < p->transform_count; i++)
+    for (size_t i = 0; i < p->transform_count && !l.is_cut; i++)
         if (!has_place(p->transforms[i].type))
             line_add(&l, "-", policy_transform_text(&p->transforms[i], a));
     return l.len == 0 ? "(empty)" : line_text(&l);

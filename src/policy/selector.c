@@ -186,10 +186,10 @@ static bool box_covered(struct box part, const struct selectors *whole, size_t f
 
 bool policy_selectors_within(const struct selectors *part, const struct selectors *whole)
 {
-    enum { BUDGET = 20000 };
+    enum { BUDGET = 10000 };
+    unsigned budget = BUDGET; /* for all of part: what comes from a peer must not cost more */
     for (size_t i = 0; i < part->count; i++) {
         struct box p;
-        unsigned budget = BUDGET;
         if (!box_of(&part->at[i], &p) || !box_covered(p, whole, 0, &budget))
             return false;
     }

@@ -196,6 +196,12 @@ static void a_transform_type_that_is_not_known_spoils_its_proposal_unless_option
                                         CAUSE_IKE_NO_COMMON_PROPOSAL, &arena, &suite, &why));
     assert_string_equal(why.nearest, "the peer's proposal 1 and our proposal 1 differ only in "
                                      "additional transforms: ours none, theirs ke1_mlkem768");
+    t[3].type = 0; /* reserved */
+    assert_false(policy_choose_proposal(&offered, &ours, PROTOCOL_IKE, true, 0,
+                                        CAUSE_IKE_NO_COMMON_PROPOSAL, &arena, &suite, &why));
+    t[3].type = 241; /* private use */
+    assert_false(policy_choose_proposal(&offered, &ours, PROTOCOL_IKE, true, 0,
+                                        CAUSE_IKE_NO_COMMON_PROPOSAL, &arena, &suite, &why));
 }
 
 /* ---- the whole finding ---- */

@@ -472,6 +472,24 @@ static void many_meetings_are_kept_up_to_the_limit(void **state)
     assert_true(policy_selectors_within(&out, &lu));
 }
 
+static void a_list_made_to_have_endless_pieces_ends_as_not_inside(void **state)
+{
+    (void)state;
+    static struct selector part[255], whole[SELECTORS_MAX];
+    struct selectors lp = {part, 255}, lw = {whole, SELECTORS_MAX};
+    for (size_t i = 0; i < 255; i++)
+        part[i] = sel("0.0.0.0/0");
+    for (size_t i = 0; i < SELECTORS_MAX; i++) { /* nested frames: each cuts four pieces */
+        whole[i] = sel("128.0.0.0/32[tcp/32768]");
+        whole[i].protocol = (uint8_t)(1 + i % 200);
+        whole[i].from[0] = (uint8_t)(127 - i);
+        whole[i].to[0] = (uint8_t)(129 + i);
+        whole[i].port_from = (uint16_t)(32768 - i);
+        whole[i].port_to = (uint16_t)(32768 + i);
+    }
+    assert_false(policy_selectors_within(&lp, &lw));
+}
+
 /* ---- from and to elsewhere ---- */
 
 static void dynamic_becomes_the_host(void **state)
@@ -561,6 +579,7 @@ int main(void)
         T(narrowing_keeps_our_order_and_no_doubles),
         T(a_refusal_names_both_sides_and_the_dimension),
         T(many_meetings_are_kept_up_to_the_limit),
+        T(a_list_made_to_have_endless_pieces_ends_as_not_inside),
         T(dynamic_becomes_the_host),
         T(the_wire_gives_back_what_was_written),
         T(what_has_no_members_or_is_not_known_is_left_out),
