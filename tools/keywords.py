@@ -17,7 +17,7 @@ def main():
         lines = [line.rstrip("\n").split("\t") for line in f if line.strip()]
     names = lines[0]
     out = ["/* Generated from data/spec/proposal-keywords.tsv. */", '#include "policy/keywords.h"', "",
-           "const struct keyword keywords[] = {"]
+           "const struct keyword policy_keywords[] = {"]
     named = set()
     for line in lines[1:]:
         row = dict(zip(names, line))
@@ -34,7 +34,7 @@ def main():
         protocols = " | ".join(PROTOCOLS[p] for p in row["protocols"].split(","))
         out.append(f'    {{"{word}", {row["transform_type"]}, {row["id"]}, {bits}, {protocols}, '
                    f'{"true" if is_name else "false"}, {"true" if is_gone else "false"}}},')
-    out += ["};", "", "const size_t keyword_count = sizeof keywords / sizeof keywords[0];", ""]
+    out += ["};", "", "const size_t policy_keyword_count = sizeof policy_keywords / sizeof policy_keywords[0];", ""]
     with open(sys.argv[2], "w", encoding="utf-8") as f:
         f.write("\n".join(out))
 

@@ -48,7 +48,8 @@ static bool common(const struct pair *x, uint8_t type, bool needs_real, uint16_t
 {
     for (size_t i = 0; i < x->prefer->transform_count; i++) {
         const struct transform *t = &x->prefer->transforms[i];
-        if (t->type != type || (needs_real && t->id == 0) || !transform_is_served(t, x->protocol) ||
+        if (t->type != type || (needs_real && t->id == 0) ||
+            !policy_transform_is_served(t, x->protocol) ||
             !has_transform(x->other, type, t->id, t->key_bits))
             continue;
         *id = t->id;
@@ -70,11 +71,11 @@ static uint32_t choose_cipher(const struct pair *x, struct suite *out, bool *is_
 
     for (size_t i = 0; i < x->prefer->transform_count; i++) {
         const struct transform *t = &x->prefer->transforms[i];
-        if (t->type != TRANSFORM_ENCR || !transform_is_served(t, x->protocol) ||
+        if (t->type != TRANSFORM_ENCR || !policy_transform_is_served(t, x->protocol) ||
             !has_transform(x->other, TRANSFORM_ENCR, t->id, t->key_bits))
             continue;
         has_encr = true;
-        bool is_aead = transform_is_aead(t);
+        bool is_aead = policy_transform_is_aead(t);
         if (is_aead ? !has_none : !has_integ)
             continue;
         out->encr = t->id;
@@ -96,7 +97,7 @@ static bool choose_group(const struct pair *x, struct suite *out)
     if (x->protocol != PROTOCOL_IKE && !x->ke_matters)
         return true;
     struct transform wanted = {TRANSFORM_KE, x->wanted_ke, 0, false};
-    if (x->wanted_ke != KE_NONE && transform_is_served(&wanted, x->protocol) &&
+    if (x->wanted_ke != KE_NONE && policy_transform_is_served(&wanted, x->protocol) &&
         has_transform(x->prefer, TRANSFORM_KE, x->wanted_ke, 0) &&
         has_transform(x->other, TRANSFORM_KE, x->wanted_ke, 0)) {
         out->ke = x->wanted_ke;

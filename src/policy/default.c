@@ -32,7 +32,7 @@ static const char *const ah[] = {
     NULL,
 };
 
-const char *const *default_proposals(uint8_t protocol)
+const char *const *policy_default_proposals(uint8_t protocol)
 {
     return protocol == PROTOCOL_IKE ? ike : protocol == PROTOCOL_ESP ? esp : ah;
 }

@@ -228,7 +228,7 @@ static const char *value_text(const struct attribute *at, struct arena *a)
     return text;
 }
 
-const char *dn_text(struct span der, struct arena *a)
+const char *policy_dn_text(struct span der, struct arena *a)
 {
     enum { DN_TEXT_MAX = 1500 };
     struct walk w = walk_of(der);
@@ -254,7 +254,7 @@ static bool same_value(const struct attribute *x, const struct attribute *y)
     return x->tag == y->tag && span_equal(x->value, y->value);
 }
 
-unsigned dn_match(struct span der, struct span pattern, bool wildcards)
+unsigned policy_dn_match(struct span der, struct span pattern, bool wildcards)
 {
     struct walk wx = walk_of(der), wy = walk_of(pattern);
     struct attribute x, y;
@@ -416,7 +416,7 @@ static bool take_value(struct reader *r, bool by_slash, struct writer *out)
     return !is_quoted && !out->full;
 }
 
-bool dn_parse(struct span text, struct arena *a, struct span *der, const char **why)
+bool policy_dn_parse(struct span text, struct arena *a, struct span *der, const char **why)
 {
     uint8_t *sets = arena_alloc(a, DN_MAX), *value_room = arena_alloc(a, VALUE_MAX);
     if (sets == NULL || value_room == NULL) {

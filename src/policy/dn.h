@@ -5,13 +5,13 @@
 #include "base/arena.h"
 
 /* "C=CH, O=Example, CN=vpn" to DER. false: *why. */
-bool dn_parse(struct span text, struct arena *a, struct span *der, const char **why);
+bool policy_dn_parse(struct span text, struct arena *a, struct span *der, const char **why);
 /* DER to "C=CH, O=Example, CN=vpn"; NULL: not a name. Octets other than printable ASCII are written
  * \XX as RFC 4514 2.4 does. */
-const char *dn_text(struct span der, struct arena *a);
+const char *policy_dn_text(struct span der, struct arena *a);
 /* The same attributes in the same order; strings are compared without case and outer blanks, and
  * whatever their string type is. A value "*" in the pattern fits any value when wildcards is true.
  * 0: no, else 1 + the number of wildcards that were needed. */
-unsigned dn_match(struct span der, struct span pattern, bool wildcards);
+unsigned policy_dn_match(struct span der, struct span pattern, bool wildcards);
 
 #endif

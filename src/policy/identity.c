@@ -149,7 +149,7 @@ static bool parse_typed(struct span s, uint8_t type, struct arena *a, struct ide
         if (type != ID_DER_ASN1_DN)
             break;
         out->type = ID_DER_ASN1_DN;
-        return dn_parse(s, a, &out->data, why);
+        return policy_dn_parse(s, a, &out->data, why);
     }
     return set(out, type, s, a, why);
 }
@@ -239,7 +239,7 @@ bool policy_parse_identity(struct span text, struct arena *a, struct identity *o
     if (scan_find(s, '=', &where)) {
         const char *no_name = NULL;
         out->type = ID_DER_ASN1_DN;
-        if (dn_parse(s, a, &out->data, &no_name))
+        if (policy_dn_parse(s, a, &out->data, &no_name))
             return true;
         /* charon's way: what looks like a name but is none is taken as a key id. */
         if (!set(out, ID_KEY_ID, s, a, why))
@@ -328,7 +328,7 @@ const char *policy_identity_text(const struct identity *id, struct arena *a)
     case ID_RFC822_ADDR:
         return string_text(id, "email:", a);
     case ID_DER_ASN1_DN:
-        text = dn_text(id->data, a);
+        text = policy_dn_text(id->data, a);
         return text != NULL && text[0] != '\0'
                    ? text
                    : arena_text(a, "asn1dn:#%s", arena_hex(a, id->data, SHOWN_MAX));
@@ -380,7 +380,7 @@ bool policy_identity_equal(const struct identity *x, const struct identity *y)
     case ID_RFC822_ADDR:
         return same_mail(x->data, y->data);
     case ID_DER_ASN1_DN:
-        return span_equal(x->data, y->data) || dn_match(x->data, y->data, false) == 1;
+        return span_equal(x->data, y->data) || policy_dn_match(x->data, y->data, false) == 1;
     }
     return span_equal(x->data, y->data);
 }
@@ -423,7 +423,7 @@ unsigned policy_identity_match(const struct identity *id, const struct identity 
     case ID_RFC822_ADDR:
         return id->type == pattern->type ? match_star(id->data, pattern->data) : 0;
     case ID_DER_ASN1_DN:
-        stars = id->type == ID_DER_ASN1_DN ? dn_match(id->data, pattern->data, true) : 0;
+        stars = id->type == ID_DER_ASN1_DN ? policy_dn_match(id->data, pattern->data, true) : 0;
         return stars == 0 ? 0 : stars >= MATCH_EXACT - 10 ? MATCH_WILD : MATCH_EXACT - stars;
     case NET_V4:
     case NET_V6:

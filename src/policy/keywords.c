@@ -3,18 +3,18 @@
 #include "policy/keywords.h"
 #include "policy/scan.h"
 
-const struct keyword *keyword_find(struct span word)
+const struct keyword *policy_keyword_find(struct span word)
 {
-    for (size_t i = 0; i < keyword_count; i++)
-        if (span_is(word, keywords[i].word))
-            return &keywords[i];
+    for (size_t i = 0; i < policy_keyword_count; i++)
+        if (span_is(word, policy_keywords[i].word))
+            return &policy_keywords[i];
     return NULL;
 }
 
-const struct keyword *keyword_of(uint8_t type, uint16_t id, uint16_t key_bits)
+const struct keyword *policy_keyword_of(uint8_t type, uint16_t id, uint16_t key_bits)
 {
-    for (size_t i = 0; i < keyword_count; i++) {
-        const struct keyword *k = &keywords[i];
+    for (size_t i = 0; i < policy_keyword_count; i++) {
+        const struct keyword *k = &policy_keywords[i];
         if (k->is_name && k->type == type && k->id == id && k->key_bits == key_bits)
             return k;
     }
@@ -45,19 +45,19 @@ static size_t distance(struct span x, struct span y)
     return row[y.len];
 }
 
-const struct keyword *keyword_nearest(struct span word)
+const struct keyword *policy_keyword_nearest(struct span word)
 {
     const struct keyword *nearest = NULL;
     size_t least = 3; /* more than two slips: another word */
     if (word.len == 0 || word.len > WORD_MAX)
         return NULL;
-    for (size_t i = 0; i < keyword_count; i++) {
-        if (keywords[i].is_gone || strlen(keywords[i].word) > WORD_MAX)
+    for (size_t i = 0; i < policy_keyword_count; i++) {
+        if (policy_keywords[i].is_gone || strlen(policy_keywords[i].word) > WORD_MAX)
             continue;
-        size_t d = distance(word, span_text(keywords[i].word));
+        size_t d = distance(word, span_text(policy_keywords[i].word));
         if (d < least) {
             least = d;
-            nearest = &keywords[i];
+            nearest = &policy_keywords[i];
         }
     }
     return nearest;

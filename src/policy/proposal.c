@@ -74,7 +74,7 @@ static const char *transform_word(const struct draft *d, const struct transform 
 
 /* ---- what is served, what is weak ---- */
 
-bool transform_is_aead(const struct transform *t)
+bool policy_transform_is_aead(const struct transform *t)
 {
     if (t->type != TRANSFORM_ENCR)
         return false;
@@ -83,7 +83,7 @@ bool transform_is_aead(const struct transform *t)
            (t->id >= ENCR_CAMELLIA_CCM_8 && t->id <= ENCR_MAGMA_MGM_MAC_KTREE);
 }
 
-bool transform_is_served(const struct transform *t, uint8_t protocol)
+bool policy_transform_is_served(const struct transform *t, uint8_t protocol)
 {
     if (t->is_odd)
         return false;
@@ -156,7 +156,7 @@ static const char *type_example(uint8_t type)
     return "an algorithm of the keyword list";
 }
 
-uint16_t prf_of_integ(uint16_t integ)
+uint16_t policy_prf_of_integ(uint16_t integ)
 {
     switch (integ) {
     case AUTH_HMAC_MD5_96:
@@ -221,8 +221,8 @@ static bool unknown_word(const struct draft *d, struct span word)
     if (d->found == NULL)
         return false;
     struct arena *a = d->found->arena;
-    const struct keyword *gone = keyword_find(word);
-    const struct keyword *near = gone != NULL ? NULL : keyword_nearest(word);
+    const struct keyword *gone = policy_keyword_find(word);
+    const struct keyword *near = gone != NULL ? NULL : policy_keyword_nearest(word);
     return refuse(d, "words of the proposal keyword list, joined by \"-\"",
                   word_in_whole(d, arena_escape(a, word, 60)),
                   gone != NULL   ? "strongSwan had this algorithm until 5.9.14"
@@ -248,7 +248,7 @@ static bool draft_word(struct draft *d, struct span word)
     uint8_t type = 0;
     struct span ke;
     bool is_additional = additional_ke(word, &type, &ke);
-    const struct keyword *k = keyword_find(is_additional ? ke : word);
+    const struct keyword *k = policy_keyword_find(is_additional ? ke : word);
     if (k == NULL || k->is_gone || (is_additional && k->type != TRANSFORM_KE))
         return unknown_word(d, word);
     struct transform t = {is_additional ? type : k->type, k->id, k->key_bits, false};
@@ -290,7 +290,7 @@ static bool settle_ciphers(struct draft *d)
     for (size_t i = 0; i < d->count; i++) {
         if (d->at[i].t.type != TRANSFORM_ENCR)
             continue;
-        if (transform_is_aead(&d->at[i].t))
+        if (policy_transform_is_aead(&d->at[i].t))
             aead = &d->at[i].t;
         else
             classic = &d->at[i].t;
@@ -304,7 +304,7 @@ static bool settle_ciphers(struct draft *d)
     bool derives_prf = d->protocol == PROTOCOL_IKE && !draft_has(d, TRANSFORM_PRF);
     size_t named = d->count;
     for (size_t i = 0; derives_prf && i < named; i++) {
-        uint16_t prf = d->at[i].t.type == TRANSFORM_INTEG ? prf_of_integ(d->at[i].t.id) : 0;
+        uint16_t prf = d->at[i].t.type == TRANSFORM_INTEG ? policy_prf_of_integ(d->at[i].t.id) : 0;
         if (prf != 0)
             draft_add(d, (struct transform){TRANSFORM_PRF, prf, 0, false}, aead == NULL);
     }
@@ -325,7 +325,7 @@ static bool check_types(const struct draft *d)
         if (!draft_has(d, TRANSFORM_ENCR))
             return refuse(d, type_example(TRANSFORM_ENCR), whole(d), "");
         for (size_t i = 0; i < d->count; i++)
-            if (d->at[i].t.type == TRANSFORM_ENCR && !transform_is_aead(&d->at[i].t))
+            if (d->at[i].t.type == TRANSFORM_ENCR && !policy_transform_is_aead(&d->at[i].t))
                 needs_integ = true;
     }
     if (needs_integ && !draft_has(d, TRANSFORM_INTEG))
@@ -366,7 +366,7 @@ static bool settle_served(struct draft *d)
 {
     for (size_t i = 0; i < d->count; i++) {
         struct word *w = &d->at[i];
-        if (w->is_left_out || transform_is_served(&w->t, d->protocol))
+        if (w->is_left_out || policy_transform_is_served(&w->t, d->protocol))
             continue;
         w->is_left_out = true;
         const char *expected = type_example(w->t.type);
@@ -374,7 +374,7 @@ static bool settle_served(struct draft *d)
         bool remains = false;
         for (size_t j = 0; j < d->count; j++)
             if (d->at[j].t.type == w->t.type && !d->at[j].is_left_out &&
-                transform_is_served(&d->at[j].t, d->protocol) &&
+                policy_transform_is_served(&d->at[j].t, d->protocol) &&
                 !(w->t.type == TRANSFORM_KE && d->at[j].t.id == KE_NONE))
                 remains = true;
         if (!remains)
@@ -461,7 +461,7 @@ bool policy_parse_proposals(struct span text, uint8_t protocol, struct arena *a,
 
     bool any = false;
     d.found = NULL;
-    for (const char *const *t = default_proposals(protocol); *t != NULL; t++) {
+    for (const char *const *t = policy_default_proposals(protocol); *t != NULL; t++) {
         d.text = span_text(*t);
         any |= parse_one(&d, out);
     }

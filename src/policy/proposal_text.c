@@ -12,7 +12,7 @@ const char *policy_transform_text(const struct transform *t, struct arena *a)
 {
     bool is_additional = t->type >= TRANSFORM_ADDKE1 && t->type <= TRANSFORM_ADDKE7;
     const struct keyword *k =
-        keyword_of(is_additional ? (uint8_t)TRANSFORM_KE : t->type, t->id, t->key_bits);
+        policy_keyword_of(is_additional ? (uint8_t)TRANSFORM_KE : t->type, t->id, t->key_bits);
     const char *odd = t->is_odd ? "(with an unknown attribute)" : "";
     if (t->type == TRANSFORM_INTEG && t->id == INTEG_NONE)
         return arena_text(a, "none%s", odd);
@@ -53,7 +53,7 @@ static bool prf_goes_without_saying(const struct proposal *p)
     for (size_t i = 0; i < p->transform_count; i++) {
         if (p->transforms[i].type != TRANSFORM_INTEG)
             continue;
-        uint16_t prf = prf_of_integ(p->transforms[i].id);
+        uint16_t prf = policy_prf_of_integ(p->transforms[i].id);
         if (prf == 0 || !has(p, TRANSFORM_PRF, prf))
             return false;
     }

@@ -74,7 +74,7 @@ static void identity(struct span text, struct arena *a)
     must(policy_identity_match(&once, &once) > 0);
     const char *printed = policy_identity_text(&once, a);
     bool is_escaped = once.type != ID_DER_ASN1_DN && strchr(printed, '\\') != NULL;
-    bool is_raw_name = once.type == ID_DER_ASN1_DN && dn_text(once.data, a) == NULL;
+    bool is_raw_name = once.type == ID_DER_ASN1_DN && policy_dn_text(once.data, a) == NULL;
     if (!is_whole(printed) || is_escaped || is_raw_name || once.type == ID_NULL)
         return;
     must(policy_parse_identity(span_text(printed), a, &twice, &why));

@@ -212,7 +212,7 @@ static void octets_of_a_peer_are_escaped(void **state)
 static struct span der(const char *text)
 {
     struct span d;
-    if (!dn_parse(span_text(text), &arena, &d, &why))
+    if (!policy_dn_parse(span_text(text), &arena, &d, &why))
         fail_msg("%s: %s", text, why);
     return d;
 }
@@ -242,8 +242,8 @@ static void a_name_is_written_as_openssl_writes_it(void **state)
     struct span theirs = span_of(octets, (size_t)len);
     struct span ours = der("C=CH, ST=Bern, L=Thun, O=Example (AG), OU=IT, CN=vpn.example.org, "
                            "E=a@example.org, DC=org, UID=alice, serialNumber=17");
-    assert_string_equal(dn_text(theirs, &arena), dn_text(ours, &arena));
-    assert_int_equal(dn_match(ours, theirs, false), 1);
+    assert_string_equal(policy_dn_text(theirs, &arena), policy_dn_text(ours, &arena));
+    assert_int_equal(policy_dn_match(ours, theirs, false), 1);
 
     /* And OpenSSL reads ours. */
     const unsigned char *at = ours.at;
@@ -275,12 +275,13 @@ static void names_are_read_in_all_their_spellings(void **state)
         "C=CH, O=Ex\\61mple, CN=v\\pn",
     };
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
-        assert_string_equal(dn_text(der(same[i]), &arena), "C=CH, O=Example, CN=vpn");
-    assert_string_equal(dn_text(der("O=\"a, b\", CN=x"), &arena), "O=a\\, b, CN=x");
-    assert_string_equal(dn_text(der("CN=host/vpn"), &arena), "CN=host/vpn");
-    assert_string_equal(dn_text(der("CN="), &arena), "CN=");
-    assert_string_equal(dn_text(der("1.3.6.1.4.1.311.20.2=x"), &arena), "1.3.6.1.4.1.311.20.2=x");
-    assert_string_equal(dn_text(der("2.999.3=x"), &arena), "2.999.3=x");
+        assert_string_equal(policy_dn_text(der(same[i]), &arena), "C=CH, O=Example, CN=vpn");
+    assert_string_equal(policy_dn_text(der("O=\"a, b\", CN=x"), &arena), "O=a\\, b, CN=x");
+    assert_string_equal(policy_dn_text(der("CN=host/vpn"), &arena), "CN=host/vpn");
+    assert_string_equal(policy_dn_text(der("CN="), &arena), "CN=");
+    assert_string_equal(policy_dn_text(der("1.3.6.1.4.1.311.20.2=x"), &arena),
+                        "1.3.6.1.4.1.311.20.2=x");
+    assert_string_equal(policy_dn_text(der("2.999.3=x"), &arena), "2.999.3=x");
 }
 
 static void broken_names_are_refused(void **state)
@@ -291,15 +292,15 @@ static void broken_names_are_refused(void **state)
                                         "2.5.=a", "1.40=a", "=a",    "CN=x, =y", "."};
     struct span d;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        if (dn_parse(span_text(wrong[i]), &arena, &d, &why))
+        if (policy_dn_parse(span_text(wrong[i]), &arena, &d, &why))
             fail_msg("%s is accepted", wrong[i]);
     char text[2000];
     memset(text, 'x', sizeof text);
     memcpy(text, "CN=", 3);
-    assert_false(dn_parse(span_of(text, sizeof text), &arena, &d, &why));
+    assert_false(policy_dn_parse(span_of(text, sizeof text), &arena, &d, &why));
     assert_string_equal(why, "a value of the name is too long");
-    assert_true(dn_parse(span_of(text, 1000), &arena, &d, &why));
-    assert_int_equal(dn_match(d, d, false), 1);
+    assert_true(policy_dn_parse(span_of(text, 1000), &arena, &d, &why));
+    assert_int_equal(policy_dn_match(d, d, false), 1);
 }
 
 static void attributes_of_one_set_are_not_those_of_two(void **state)
@@ -310,10 +311,10 @@ static void attributes_of_one_set_are_not_those_of_two(void **state)
                                       0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x30, 0x08,
                                       0x06, 0x03, 0x55, 0x04, 0x0a, 0x13, 0x01, 'b'};
     struct span set = span_of(one_set, sizeof one_set);
-    assert_string_equal(dn_text(set, &arena), "CN=a+O=b");
-    assert_int_equal(dn_match(set, set, false), 1);
-    assert_int_equal(dn_match(set, der("CN=a, O=b"), true), 0);
-    assert_int_equal(dn_match(der("CN=a, O=b"), set, true), 0);
+    assert_string_equal(policy_dn_text(set, &arena), "CN=a+O=b");
+    assert_int_equal(policy_dn_match(set, set, false), 1);
+    assert_int_equal(policy_dn_match(set, der("CN=a, O=b"), true), 0);
+    assert_int_equal(policy_dn_match(der("CN=a, O=b"), set, true), 0);
 }
 
 static void lengths_that_are_not_der_are_no_name(void **state)
@@ -326,10 +327,10 @@ static void lengths_that_are_not_der_are_no_name(void **state)
                                      0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x05, 0x00};
     static const uint8_t behind[] = {0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03,
                                      0x55, 0x04, 0x03, 0x13, 0x01, 'a',  0x00};
-    assert_null(dn_text(span_of(lengthy, sizeof lengthy), &arena));
-    assert_null(dn_text(span_of(inside, sizeof inside), &arena));
-    assert_null(dn_text(span_of(behind, sizeof behind), &arena));
-    assert_string_equal(dn_text(span_of(behind, sizeof behind - 1), &arena), "CN=a");
+    assert_null(policy_dn_text(span_of(lengthy, sizeof lengthy), &arena));
+    assert_null(policy_dn_text(span_of(inside, sizeof inside), &arena));
+    assert_null(policy_dn_text(span_of(behind, sizeof behind), &arena));
+    assert_string_equal(policy_dn_text(span_of(behind, sizeof behind - 1), &arena), "CN=a");
 }
 
 static void every_cut_or_changed_name_is_safe_to_print_and_compare(void **state)
@@ -339,14 +340,14 @@ static void every_cut_or_changed_name_is_safe_to_print_and_compare(void **state)
     uint8_t copy[128];
     assert_true(d.len <= sizeof copy);
     for (size_t len = 0; len < d.len; len++)
-        assert_null(dn_text(span_of(d.at, len), &arena));
+        assert_null(policy_dn_text(span_of(d.at, len), &arena));
     for (size_t i = 0; i < d.len; i++) {
         for (unsigned v = 0; v < 256; v++) {
             memcpy(copy, d.at, d.len);
             copy[i] = (uint8_t)v;
             struct identity x = {ID_DER_ASN1_DN, span_of(copy, d.len)};
             assert_non_null(policy_identity_text(&x, &arena));
-            dn_match(x.data, d, true);
+            policy_dn_match(x.data, d, true);
         }
         arena_reset(&arena);
         d = der("C=CH, O=Example, CN=vpn.example.org, E=a@b");

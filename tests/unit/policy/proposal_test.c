@@ -322,12 +322,13 @@ static void an_empty_or_endless_text_is_refused(void **state)
 static void every_keyword_is_printed_as_a_word_for_the_same_transform(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < keyword_count; i++) {
-        const struct keyword *k = &keywords[i];
+    for (size_t i = 0; i < policy_keyword_count; i++) {
+        const struct keyword *k = &policy_keywords[i];
         struct transform t = {k->type, k->id, k->key_bits, false};
         if (k->is_gone)
             continue;
-        const struct keyword *again = keyword_find(span_text(policy_transform_text(&t, &arena)));
+        const struct keyword *again =
+            policy_keyword_find(span_text(policy_transform_text(&t, &arena)));
         assert_non_null(again);
         assert_int_equal(again->type, k->type);
         assert_int_equal(again->id, k->id);
