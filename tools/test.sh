@@ -80,7 +80,7 @@ step "gcc with sanitizers: build" env CC=gcc tools/build.sh build-asan -Db_sanit
 step "clang-format" formatted
 step "clang-tidy" python3 -B tools/tidy.py . build-clang
 if [ -x tests/interop/run ]; then
-    runner "real peers" tests/interop/run build
+    runner "real peers" env BUILD="$PWD/build" tests/interop/run
 fi
 
 printf '\n'
