@@ -66,17 +66,18 @@ static void on_datagram(struct engine *e, const struct datagram *d)
             w->counters.dropped++;
             return;
         }
-        struct ike_sa *sa = map_get(&w->half_open, world_half_open_key(w, h.spi_i, &d->remote));
-        if (sa != NULL && sa->setup != NULL) {
+        struct half_open *known =
+            map_get(&w->half_open, world_half_open_key(w, h.spi_i, &d->remote));
+        if (known != NULL) {
             /* The same octets again get the same answer; another request under the same SPI is not
              * served. */
-            if (span_equal(d->bytes, span_of(sa->setup->request, sa->setup->request_len))) {
+            if (span_equal(d->bytes, span_of(known->octets, known->request_len))) {
                 struct effect *fx = step_add(&w->step, FX_SEND);
+                struct span answer =
+                    span_of(known->octets + known->request_len, known->response_len);
                 if (fx != NULL)
-                    fx->send =
-                        (struct datagram){d->local, d->remote, d->marker,
-                                          arena_copy(&w->arena, span_of(sa->setup->response,
-                                                                        sa->setup->response_len))};
+                    fx->send = (struct datagram){d->local, d->remote, d->marker,
+                                                 arena_copy(&w->arena, answer)};
                 w->counters.retransmits++;
             } else {
                 w->counters.dropped++;
@@ -88,6 +89,12 @@ static void on_datagram(struct engine *e, const struct datagram *d)
         return;
     }
     struct ike_sa *sa = map_get(&w->by_spi, from_initiator ? h.spi_r : h.spi_i);
+    struct half_open *half =
+        sa == NULL && from_initiator ? map_get(&w->half_open_by_spi, h.spi_r) : NULL;
+    if (half != NULL) {
+        ike2_receive_half_open(w, half, d, &h);
+        return;
+    }
     if (sa == NULL) {
         if (is_request && h.exchange != EXCHANGE_IKE_SA_INIT)
             gate_refuse_spi(e, d, &h);
@@ -102,6 +109,10 @@ static void on_time(struct engine *e)
 {
     struct world *w = &e->world;
     struct timer *t;
+    for (unsigned i = 0; i < 1000 && (t = timers_first(&w->half_timers)) != NULL &&
+                         instant_reached(t->due, w->step.now);
+         i++)
+        ike2_half_open_timeout(w, t->owner);
     /* Each SA sets its timer anew; the bound keeps one step short when very many are due at once.
      */
     for (unsigned i = 0; i < 1000; i++) {

@@ -330,7 +330,6 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
                                   it to us */
         return;
     }
-    world_half_open_remove(w, sa);
     follow_path(w, sa, d, true);
     sa->heard = w->step.now;
     if (row->type == EXCHANGE_IKE_AUTH)
@@ -614,14 +613,6 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
     struct finding why;
     if (instant_reached(sa->deadline, now)) {
         sa->deadline = INSTANT_NEVER;
-        if (sa->state == SA_AWAIT_AUTH) {
-            finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
-            why.expected = "IKE_AUTH";
-            why.seen = arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s);
-            why.phase = PHASE_IKE_SA_INIT;
-            ike2_setup_failed(w, sa, &why);
-            return;
-        }
         if (sa->state == SA_AWAIT_PATH) {
             finding_set(&why, CAUSE_NET_NAME_NOT_RESOLVED);
             why.param = policy_param(&w->arena, sa->conn, NULL, "remote_addrs");

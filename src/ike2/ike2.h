@@ -11,6 +11,10 @@ struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct ch
                              uint64_t ticket, uint8_t attempt);
 /* A first request (IKE_SA_INIT, SPIr 0) that passed the engine's checks on the raw datagram. */
 void ike2_answer_init(struct world *w, const struct datagram *d);
+/* A request for a half-open SA: makes it an SA if it is an authentic IKE_AUTH. */
+void ike2_receive_half_open(struct world *w, struct half_open *h, const struct datagram *d,
+                            const struct ike_header *header);
+void ike2_half_open_timeout(struct world *w, struct half_open *h);
 /* Anything for an SA that exists. */
 void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
                   const struct ike_header *h);

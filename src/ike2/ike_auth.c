@@ -574,7 +574,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
 void ike2_established(struct world *w, struct ike_sa *sa)
 {
     const struct conn *c = sa->conn;
-    ike2_forget_setup(w, sa);
+    ike2_forget_setup(sa);
     sa->state = SA_UP;
     sa->established = sa->heard = w->step.now;
     sa->deadline = INSTANT_NEVER;

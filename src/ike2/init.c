@@ -610,15 +610,6 @@ static bool write_init_answer(struct world *w, struct ike_sa *sa, const struct s
     return message->len > 0;
 }
 
-static struct span keep_octets(struct span s)
-{
-    uint8_t *copy = malloc(s.len);
-    if (copy == NULL)
-        return (struct span){NULL, 0};
-    memcpy(copy, s.at, s.len);
-    return span_of(copy, s.len);
-}
-
 void ike2_answer_init(struct world *w, const struct datagram *d)
 {
     struct message m;
@@ -698,7 +689,6 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
     }
     uint8_t *public = arena_alloc(&w->arena, group->public_len), nonce_r[NONCE_LEN];
     BIG_SECRET shared = {{0}, 0};
-    SECRET skeyseed = {{0}, 0};
     const char *reason = "";
     struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(group, w->rng, public);
     if (pair == NULL || !crypto_ke_shared(pair, ke.value, &shared, &reason)) {
@@ -713,46 +703,126 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
     crypto_ke_free(pair);
     rng_fill(w->rng, nonce_r, sizeof nonce_r);
 
-    struct ike_sa *sa = world_new_sa(w, conn, false);
-    if (sa == NULL)
-        return;
-    struct setup *s = sa->setup = calloc(1, sizeof *s);
+    /* Only what the answer needs; the SA itself begins with IKE_AUTH. */
+    struct ike_sa draft = {.conn = conn,
+                           .spi_i = m.header.spi_i,
+                           .spi_r = world_new_ike_spi(w),
+                           .path = path_of_datagram(d),
+                           .suite = suite};
     struct outgoing o;
-    struct span message = nothing, kept_request = keep_octets(d->bytes), kept_answer = nothing;
+    struct span message;
     size_t nonce_at = 0;
-    sa->spi_i = m.header.spi_i;
-    sa->spi_r = world_new_ike_spi(w);
-    sa->path = path_of_datagram(d);
-    sa->state = SA_AWAIT_AUTH;
-    detect_nat(sa, &m, &sa->path);
-    if (s != NULL && kept_request.at != NULL && ike2_set_suite(sa, &suite) &&
-        crypto_skeyseed(sa->prf, nonce_i, span_of(nonce_r, NONCE_LEN), big_secret_span(&shared),
-                        &skeyseed) &&
-        ike2_derive(sa, secret_span(&skeyseed), nonce_i, span_of(nonce_r, NONCE_LEN)) &&
-        write_init_answer(w, sa, &suite, span_of(public, group->public_len), nonce_r, &nonce_at, &o,
-                          &message))
-        kept_answer = keep_octets(message);
-    if (s != NULL) {
-        s->request = (uint8_t *)(uintptr_t)kept_request.at;
-        s->request_len = (uint32_t)kept_request.len;
-        s->response = (uint8_t *)(uintptr_t)kept_answer.at;
-        s->response_len = (uint32_t)kept_answer.len;
-    } else {
-        free((void *)(uintptr_t)kept_request.at);
+    detect_nat(&draft, &m, &draft.path);
+    bool ok = write_init_answer(w, &draft, &suite, span_of(public, group->public_len), nonce_r,
+                                &nonce_at, &o, &message);
+    struct half_open *h = ok ? malloc(sizeof *h + d->bytes.len + message.len + shared.len) : NULL;
+    if (h != NULL) {
+        *h = (struct half_open){
+            .conn = policy_conn_ref(conn),
+            .spi_i = draft.spi_i,
+            .spi_r = draft.spi_r,
+            .path = draft.path,
+            .suite = suite,
+            .has_nat_here = draft.has_nat_here,
+            .has_nat_there = draft.has_nat_there,
+            .wants_udp = draft.wants_udp,
+            .began = w->step.now,
+            .began_s = w->step.wall_s,
+            .request_len = (uint16_t)d->bytes.len,
+            .response_len = (uint16_t)message.len,
+            .shared_len = shared.len,
+            .nonce_i_at = (uint16_t)(nonce_p->offset + WIRE_PAYLOAD_HEADER_LEN),
+            .nonce_i_len = (uint16_t)nonce_i.len,
+            .nonce_r_at = (uint16_t)nonce_at,
+            .nonce_r_len = NONCE_LEN,
+        };
+        memcpy(h->octets, d->bytes.at, d->bytes.len);
+        memcpy(h->octets + d->bytes.len, message.at, message.len);
+        memcpy(h->octets + d->bytes.len + message.len, shared.bytes, shared.len);
+        if (!world_half_open_add(w, h)) {
+            policy_conn_unref(conn);
+            free(h);
+            h = NULL;
+        }
     }
-    if (s == NULL || kept_answer.at == NULL || !world_add_spi(w, sa)) {
-        finding_set(&why, CAUSE_RES_CRYPTO);
+    if (h == NULL) {
+        finding_set(&why, ok ? CAUSE_RES_MEMORY : CAUSE_RES_CRYPTO);
+        why.expected = "a half-open IKE SA";
         refuse_stranger(w, d, &m, conn, &why, nothing);
-        world_drop_sa(w, sa);
         return;
     }
-    s->nonce_i = span_of(s->request + nonce_p->offset + WIRE_PAYLOAD_HEADER_LEN, nonce_i.len);
-    s->nonce_r = span_of(s->response + nonce_at, NONCE_LEN);
-    s->began = w->step.now;
-    s->began_s = w->step.wall_s;
-    sa->window.expected_id = 1; /* message 0 is answered; a repetition of it finds s->request */
-    sa->deadline = instant_after_s(w->step.now, w->options.half_open_timeout_s);
-    world_half_open_add(w, sa);
-    out_send(w, &sa->path, message);
-    world_rearm(w, sa);
+    out_send(w, &h->path, message);
+}
+
+/* The SA of a half-open one, which it borrows the first messages from. */
+static struct ike_sa *promote(struct world *w, struct half_open *h, bool with_keys)
+{
+    struct ike_sa *sa = world_new_sa(w, h->conn, false);
+    if (sa == NULL)
+        return NULL;
+    struct setup *s = sa->setup = calloc(1, sizeof *s);
+    sa->spi_i = h->spi_i;
+    sa->spi_r = h->spi_r;
+    sa->path = h->path;
+    sa->has_nat_here = h->has_nat_here;
+    sa->has_nat_there = h->has_nat_there;
+    sa->wants_udp = h->wants_udp;
+    sa->state = SA_AWAIT_AUTH;
+    sa->window.expected_id = 1; /* message 0 is answered */
+    bool ok = s != NULL && ike2_set_suite(sa, &h->suite) && world_add_spi(w, sa);
+    if (ok) {
+        s->borrows_messages = true;
+        s->request = h->octets;
+        s->request_len = h->request_len;
+        s->response = h->octets + h->request_len;
+        s->response_len = h->response_len;
+        s->nonce_i = span_of(s->request + h->nonce_i_at, h->nonce_i_len);
+        s->nonce_r = span_of(s->response + h->nonce_r_at, h->nonce_r_len);
+        s->began = h->began;
+        s->began_s = h->began_s;
+    }
+    if (ok && with_keys) {
+        SECRET skeyseed = {{0}, 0};
+        struct span shared = span_of(s->response + h->response_len, h->shared_len);
+        ok = crypto_skeyseed(sa->prf, s->nonce_i, s->nonce_r, shared, &skeyseed) &&
+             ike2_derive(sa, secret_span(&skeyseed), s->nonce_i, s->nonce_r);
+    }
+    if (!ok) {
+        world_drop_sa(w, sa);
+        return NULL;
+    }
+    return sa;
+}
+
+void ike2_receive_half_open(struct world *w, struct half_open *h, const struct datagram *d,
+                            const struct ike_header *header)
+{
+    bool fits = header->spi_i == h->spi_i && header->exchange == EXCHANGE_IKE_AUTH &&
+                header->message_id == 1 && (header->flags & IKE_FLAG_RESPONSE) == 0;
+    struct ike_sa *sa = fits ? promote(w, h, true) : NULL;
+    if (sa == NULL) {
+        w->counters.dropped++;
+        return;
+    }
+    ike2_receive(w, sa, d, header);
+    if (sa->state == SA_AWAIT_AUTH)
+        world_drop_sa(w, sa); /* not authentic: the half-open SA waits on as if nothing had come */
+    else
+        world_half_open_drop(w, h);
+}
+
+void ike2_half_open_timeout(struct world *w, struct half_open *h)
+{
+    struct finding why;
+    struct ike_sa *sa = promote(w, h, false);
+    if (sa != NULL && world_may_record_stranger(w)) {
+        finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
+        why.expected = "IKE_AUTH";
+        why.seen = arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s);
+        why.phase = PHASE_IKE_SA_INIT;
+        ike2_setup_failed(w, sa, &why);
+    } else if (sa != NULL) {
+        world_drop_sa(w, sa);
+    }
+    world_half_open_drop(w, h);
 }

@@ -54,7 +54,7 @@ struct span ike2_key(const struct ike_sa *sa, enum ike_key key);
 /* Sets suite rows and derives everything from SKEYSEED. */
 bool ike2_set_suite(struct ike_sa *sa, const struct suite *s);
 bool ike2_derive(struct ike_sa *sa, struct span skeyseed, struct span nonce_i, struct span nonce_r);
-void ike2_forget_setup(struct world *w, struct ike_sa *sa);
+void ike2_forget_setup(struct ike_sa *sa);
 
 /* ---- report.c ---- */
 

@@ -62,15 +62,15 @@ bool ike2_derive(struct ike_sa *sa, struct span skeyseed, struct span nonce_i, s
     return true;
 }
 
-void ike2_forget_setup(struct world *w, struct ike_sa *sa)
+void ike2_forget_setup(struct ike_sa *sa)
 {
     struct setup *s = sa->setup;
     if (s == NULL)
         return;
-    if (w != NULL)
-        world_half_open_remove(w, sa);
-    free(s->request);
-    free(s->response);
+    if (!s->borrows_messages) {
+        free(s->request);
+        free(s->response);
+    }
     free(s->cookie);
     free(s->path_error);
     crypto_ke_free(s->ke);

@@ -21,7 +21,7 @@ struct path {
 enum sa_state {
     SA_AWAIT_PATH,        /* initiator: the answer to FX_ASK */
     SA_AWAIT_INIT_ANSWER, /* initiator */
-    SA_AWAIT_AUTH,        /* responder: half-open */
+    SA_AWAIT_AUTH,        /* responder: only while an IKE_AUTH request is handled */
     SA_AWAIT_AUTH_ANSWER, /* initiator */
     SA_UP,
     SA_REPLACED, /* rekeyed: only a Delete is to come */
@@ -79,8 +79,25 @@ struct task {
     uint16_t race_low_len;
 };
 
+/* A half-open SA of the responder: IKE_SA_INIT is answered, IKE_AUTH has not come. As small as can
+ * be, because strangers make them; its keys are derived when an IKE_AUTH request asks for them. */
+struct half_open {
+    struct timer timer;
+    struct conn *conn; /* reference */
+    uint64_t spi_i, spi_r;
+    struct path path;
+    struct suite suite;
+    bool has_nat_here, has_nat_there, wants_udp;
+    struct instant began;
+    int64_t began_s;
+    uint16_t request_len, response_len, shared_len;
+    uint16_t nonce_i_at, nonce_i_len, nonce_r_at, nonce_r_len; /* in request and response */
+    uint8_t octets[]; /* request, response, shared value (wiped) */
+};
+
 /* What is needed only until the SA stands. */
 struct setup {
+    bool borrows_messages;       /* responder: they are those of a struct half_open */
     uint8_t *request, *response; /* the IKE_SA_INIT messages as sent, for AUTH: RFC 7296 2.15 */
     uint32_t request_len, response_len;
     struct span nonce_i, nonce_r; /* inside them */

@@ -14,8 +14,9 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,   &w->conn_names, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->by_esp_spi, &w->by_child,   &w->by_address,
+                          &w->by_conn,    &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -32,7 +33,7 @@ static void free_sa(struct ike_sa *sa)
     window_clear(&sa->window);
     task_free(sa->task);
     sa->task = NULL;
-    ike2_forget_setup(NULL, sa);
+    ike2_forget_setup(sa);
     record_free(sa->record);
     wish_clear(&sa->wishes);
     while (sa->children != NULL) {
@@ -50,6 +51,13 @@ static void free_sa(struct ike_sa *sa)
     free(sa->remote_id);
     policy_conn_unref(sa->conn);
     free(sa);
+}
+
+static void free_half_open(struct half_open *h)
+{
+    policy_conn_unref(h->conn);
+    secret_wipe(h, sizeof *h + h->request_len + h->response_len + h->shared_len);
+    free(h);
 }
 
 static void free_records(struct world *w)
@@ -74,6 +82,10 @@ void world_clear(struct world *w)
             free_sa(w->rows[i].sa);
     free_records(w);
     size_t cursor = 0;
+    struct half_open *h;
+    while ((h = map_next(&w->half_open_by_spi, &cursor, NULL)) != NULL)
+        free_half_open(h);
+    cursor = 0;
     struct waiting *waiting;
     while ((waiting = map_next(&w->waiting, &cursor, NULL)) != NULL) {
         free(waiting->why);
@@ -85,11 +97,13 @@ void world_clear(struct world *w)
         policy_psk_unref(w->psks[i]);
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,   &w->conn_names, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->by_esp_spi, &w->by_child,   &w->by_address,
+                          &w->by_conn,    &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);
+    timers_clear(&w->half_timers);
     free(w->rows);
     free(w->records);
     free(w->gone);
@@ -116,7 +130,9 @@ void world_begin_step(struct world *w, struct instant now, int64_t wall_s)
 void world_end_step(struct world *w)
 {
     free_gone(w);
-    struct timer *first = timers_first(&w->timers);
+    struct timer *first = timers_first(&w->timers), *half = timers_first(&w->half_timers);
+    if (first == NULL || (half != NULL && instant_before(half->due, first->due)))
+        first = half;
     struct effect *fx = first == NULL ? NULL : step_add(&w->step, FX_WAKE);
     if (fx != NULL)
         fx->wake = first->due;
@@ -246,7 +262,6 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
 {
     if (sa->state == SA_GONE)
         return;
-    world_half_open_remove(w, sa);
     while (sa->children != NULL)
         child_drop(w, sa, sa->children, true);
     if (sa->task != NULL && sa->task->spi_in != 0)
@@ -276,7 +291,8 @@ uint64_t world_new_ike_spi(struct world *w)
 {
     for (;;) {
         uint64_t spi = rng_u64(w->rng) >> 8 | (uint64_t)w->options.worker << 56;
-        if ((spi & 0xffffffffffffffu) != 0 && map_get(&w->by_spi, spi) == NULL)
+        if ((spi & 0xffffffffffffffu) != 0 && map_get(&w->by_spi, spi) == NULL &&
+            map_get(&w->half_open_by_spi, spi) == NULL)
             return spi;
     }
 }
@@ -332,24 +348,32 @@ static void count_host(struct world *w, const struct address *remote, int by)
         map_set(&w->by_address, key, (void *)count);
 }
 
-void world_half_open_add(struct world *w, struct ike_sa *sa)
+bool world_half_open_add(struct world *w, struct half_open *h)
 {
-    if (!map_set(&w->half_open, world_half_open_key(w, sa->spi_i, &sa->path.remote), sa))
-        return;
+    uint64_t key = world_half_open_key(w, h->spi_i, &h->path.remote);
+    h->timer.owner = h;
+    if (!map_set(&w->half_open, key, h))
+        return false;
+    if (!map_set(&w->half_open_by_spi, h->spi_r, h) ||
+        !timers_set(&w->half_timers, &h->timer,
+                    instant_after_s(w->step.now, w->options.half_open_timeout_s))) {
+        map_remove(&w->half_open, key);
+        map_remove(&w->half_open_by_spi, h->spi_r);
+        return false;
+    }
     w->counters.half_open++;
-    count_host(w, &sa->path.remote, 1);
+    count_host(w, &h->path.remote, 1);
+    return true;
 }
 
-void world_half_open_remove(struct world *w, struct ike_sa *sa)
+void world_half_open_drop(struct world *w, struct half_open *h)
 {
-    if (sa->state != SA_AWAIT_AUTH || sa->is_initiator)
-        return;
-    uint64_t key = world_half_open_key(w, sa->spi_i, &sa->path.remote);
-    if (map_get(&w->half_open, key) != sa)
-        return;
-    map_remove(&w->half_open, key);
+    map_remove(&w->half_open, world_half_open_key(w, h->spi_i, &h->path.remote));
+    map_remove(&w->half_open_by_spi, h->spi_r);
+    timers_remove(&w->half_timers, &h->timer);
     w->counters.half_open--;
-    count_host(w, &sa->path.remote, -1);
+    count_host(w, &h->path.remote, -1);
+    free_half_open(h);
 }
 
 uint32_t world_half_open_of(const struct world *w, const struct address *remote)

@@ -51,9 +51,10 @@ struct world {
     size_t conn_count, conn_room;
     struct psk **psks;
     size_t psk_count, psk_room;
-    struct map by_spi; /* our IKE SPI → SA */
-    struct map
-        half_open; /* world_half_open_key() → SA: finds the SA of a repeated IKE_SA_INIT request */
+    struct map by_spi;    /* our IKE SPI → SA */
+    struct map half_open; /* world_half_open_key() → struct half_open: finds a repeated request */
+    struct map half_open_by_spi; /* our SPI → struct half_open */
+    struct timers half_timers;
     struct map by_esp_spi; /* our inbound SPI → SA */
     struct map by_child;   /* child id → SA */
     struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
@@ -110,8 +111,9 @@ void world_free_esp_spi(struct world *w, uint32_t spi);
 struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa);
 
 uint64_t world_half_open_key(const struct world *w, uint64_t spi_i, const struct address *remote);
-void world_half_open_add(struct world *w, struct ike_sa *sa);
-void world_half_open_remove(struct world *w, struct ike_sa *sa);
+/* The world owns it from then on. false: no memory. */
+bool world_half_open_add(struct world *w, struct half_open *h);
+void world_half_open_drop(struct world *w, struct half_open *h);
 uint32_t world_half_open_of(const struct world *w, const struct address *remote);
 
 struct conn *world_find_conn(const struct world *w, const char *name);
