@@ -17,15 +17,23 @@ const char *policy_join_path(struct arena *a, const char *path, const char *name
     return arena_text(a, "%s.%s", path, shown_name(a, name));
 }
 
+/* What a list holds, up to VALUE_SHOWN_MAX octets of it. */
+static const char *shown_list(struct arena *a, const struct setting *s)
+{
+    uint8_t shown[VALUE_SHOWN_MAX + 4];
+    struct writer w = writer_of(shown, sizeof shown);
+    for (size_t i = 0; i < s->item_count && !w.full; i++) {
+        put_span(&w, span_text(i == 0 ? "" : ", "));
+        struct reader item = reader_of(s->items[i]);
+        while (item.left.len > 0 && !w.full)
+            put_u8(&w, take_u8(&item));
+    }
+    return arena_escape(a, writer_span(&w), VALUE_SHOWN_MAX);
+}
+
 static const char *shown_value(struct arena *a, const struct setting *s)
 {
-    if (!s->is_list)
-        return arena_escape(a, s->value, VALUE_SHOWN_MAX);
-    const char *text = "";
-    for (size_t i = 0; i < s->item_count && strlen(text) < VALUE_SHOWN_MAX; i++)
-        text = arena_text(a, "%s%s%s", text, i == 0 ? "" : ", ",
-                          arena_escape(a, s->items[i], VALUE_SHOWN_MAX));
-    return text;
+    return s->is_list ? shown_list(a, s) : arena_escape(a, s->value, VALUE_SHOWN_MAX);
 }
 
 static void note_failure(struct place *p, enum cause cause)
@@ -34,13 +42,33 @@ static void note_failure(struct place *p, enum cause cause)
         p->failed = true;
 }
 
+static bool is_full(const struct place *p)
+{
+    return p->found->count >= FINDINGS_MAX;
+}
+
+/* Nobody reads the thousand and first: it costs no memory. */
+static struct finding *add_finding(struct place *p, enum cause cause, bool *is_kept)
+{
+    *is_kept = !is_full(p);
+    struct finding *f = findings_add(p->found, cause);
+    note_failure(p, cause);
+    if (!*is_kept) {
+        f->param = p->path;
+        f->seen = "more of it than can be listed";
+    }
+    return f;
+}
+
 struct finding *policy_report_setting(struct place *p, enum cause cause, const struct setting *s,
                                       const char *expected, const char *more)
 {
     struct arena *a = p->found->arena;
-    struct finding *f = findings_add(p->found, cause);
+    bool is_kept;
+    struct finding *f = add_finding(p, cause, &is_kept);
+    if (!is_kept)
+        return f;
     const struct policy_key *k = policy_key_find(p->scope, s->name, false);
-    note_failure(p, cause);
     f->param = policy_join_path(a, p->path, s->name);
     f->expected = expected[0] == '\0' && k != NULL ? policy_expected_text(k, a) : expected;
     bool is_hidden = p->is_secret || (k != NULL && k->type == KEY_SECRET);
@@ -54,8 +82,10 @@ struct finding *policy_report_section(struct place *p, enum cause cause, const s
                                       const char *expected, const char *more)
 {
     struct arena *a = p->found->arena;
-    struct finding *f = findings_add(p->found, cause);
-    note_failure(p, cause);
+    bool is_kept;
+    struct finding *f = add_finding(p, cause, &is_kept);
+    if (!is_kept)
+        return f;
     f->param = policy_join_path(a, p->path, s->name);
     f->expected = expected;
     f->seen = arena_text(a, "%s: section %s%s", settings_place(a, s->file, s->line),
@@ -67,8 +97,10 @@ struct finding *policy_report_missing(struct place *p, enum cause cause, const s
                                       const char *name, const char *expected, const char *more)
 {
     struct arena *a = p->found->arena;
-    struct finding *f = findings_add(p->found, cause);
-    note_failure(p, cause);
+    bool is_kept;
+    struct finding *f = add_finding(p, cause, &is_kept);
+    if (!is_kept)
+        return f;
     f->param = policy_join_path(a, p->path, name);
     f->expected = expected;
     f->seen = arena_text(a, "%s: %s", settings_place(a, in->file, in->line), more);
@@ -246,7 +278,7 @@ bool policy_wants_setting(struct place *p, const struct setting *s)
     struct arena *a = p->found->arena;
     const struct policy_key *k = policy_key_find(p->scope, s->name, false);
     if (k == NULL) {
-        const char *nearest = policy_key_nearest(p->scope, s->name, false, a);
+        const char *nearest = is_full(p) ? "" : policy_key_nearest(p->scope, s->name, false, a);
         policy_report_setting(p, CAUSE_CONF_UNKNOWN_KEY, s, arena_text(a, "a key of %s", p->scope),
                               "")
             ->nearest = nearest;
@@ -266,7 +298,7 @@ bool policy_wants_section(struct place *p, const struct section *s)
     struct arena *a = p->found->arena;
     const struct policy_key *k = policy_key_find(p->scope, s->name, true);
     if (k == NULL) {
-        const char *nearest = policy_key_nearest(p->scope, s->name, true, a);
+        const char *nearest = is_full(p) ? "" : policy_key_nearest(p->scope, s->name, true, a);
         policy_report_section(p, CAUSE_CONF_UNKNOWN_KEY, s,
                               arena_text(a, "a section of %s", p->scope[0] ? p->scope : "the file"),
                               "")

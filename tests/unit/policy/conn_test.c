@@ -532,6 +532,26 @@ static void names_and_values_of_any_octets_are_shown_escaped(void **state)
                    "a key of connections.<conn>", "vici: mo\\x0ade = \\x00\\xff", "");
 }
 
+static void a_hostile_message_of_thousands_of_errors_is_refused_in_bounds(void **state)
+{
+    struct setup *s = *state;
+    struct section *conn = vici_conn(s);
+    enum { MANY = 60000 };
+    struct span *items = calloc(MANY, sizeof *items);
+    char name[20];
+    for (int i = 0; i < MANY; i++) {
+        items[i] = span_text("!");
+        snprintf(name, sizeof name, "key%d", i);
+        settings_add(&s->arena, conn, span_text(name), span_text("x"));
+    }
+    settings_add_list(&s->arena, conn, span_text("remote_addrs"), items, MANY);
+    settings_add_list(&s->arena, conn, span_text("proposals"), items, MANY);
+    assert_null(policy_conn_new(conn, &s->found));
+    assert_int_equal(s->found.count, FINDINGS_MAX);
+    assert_string_equal(s->found.at[0].param, "connections.office.key0");
+    free(items);
+}
+
 /* Values of which we say something else than charon, nearly all refused here. "*x": all that hold
  * x. */
 static const struct deviation {
@@ -730,6 +750,7 @@ int main(void)
         TEST(everything_that_is_wrong_is_said_at_once),
         TEST(odd_values_are_accepted_as_charon_does_and_warned_about),
         TEST(over_vici_lists_are_items_and_places_are_vici),
+        TEST(a_hostile_message_of_thousands_of_errors_is_refused_in_bounds),
         TEST(names_and_values_of_any_octets_are_shown_escaped),
         TEST(values_are_accepted_exactly_when_charon_accepts_them),
         TEST(the_more_exact_remote_address_fits_better_then_the_local_one),

@@ -1,4 +1,6 @@
 /* The table of keys, what is probably meant by a wrong one, and the values of each type. */
+#include <stdio.h>
+
 #include "conf_helper.h"
 #include "policy/keys.h"
 #include "policy/value.h"
@@ -26,6 +28,27 @@ static void every_key_says_how_it_is_served(void **state)
         const struct policy_key *k = &policy_keys[i];
         assert_int_equal(k->served == KEY_WHEN, k->as[0] != '\0');
         assert_int_equal(k->type == KEY_ENUM, k->words[0] != '\0');
+    }
+}
+
+/* docs/configuration.md names every key of a connection and of its secrets, in backquotes. */
+static void every_key_is_in_the_manual(void **state)
+{
+    struct setup *s = *state;
+    FILE *f = fopen(VECTORS_DIR "/../../docs/configuration.md", "r");
+    assert_non_null(f);
+    char *text = arena_alloc(&s->arena, 100000);
+    assert_true(fread(text, 1, 99999, f) > 0);
+    fclose(f);
+    for (size_t i = 0; i < policy_key_count; i++) {
+        const struct policy_key *k = &policy_keys[i];
+        bool is_inside_unserved = strstr(k->scope, "cert<suffix>") != NULL;
+        if (strncmp(k->scope, "connections.<conn>", 18) != 0 || k->name[0] == '<' ||
+            is_inside_unserved)
+            continue;
+        const char *quoted = arena_text(&s->arena, "`%s%s`", k->name, k->is_prefix ? "…" : "");
+        if (strstr(text, quoted) == NULL)
+            fail_msg("docs/configuration.md does not name %s of %s", quoted, k->scope);
     }
 }
 
@@ -155,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(keys_are_case_sensitive_and_sections_of_a_connection_are_not),
         TEST(every_key_says_how_it_is_served),
+        TEST(every_key_is_in_the_manual),
         TEST(the_nearest_key_is_the_one_with_the_fewest_changes),
         TEST(numbers_times_and_volumes_are_read_as_in_c),
         TEST(a_mark_has_a_value_and_a_mask),
