@@ -81,7 +81,8 @@ static void the_rest_is_read_when_one_connection_is_refused(void **state)
 {
     struct setup *s = *state;
     struct config c;
-    assert_false(read_config(s, "connections { bad : connections.office { mobike = yes\n }\n" OFFICE "}", &c));
+    assert_false(read_config(
+        s, "connections { bad : connections.office { mobike = yes\n }\n" OFFICE "}", &c));
     assert_int_equal(s->found.count, 1);
     assert_string_equal(s->found.at[0].param, "connections.bad.mobike");
     assert_string_equal(s->found.at[0].seen, "t.conf:1: mobike = yes");
@@ -112,6 +113,16 @@ static void findings_without_end_are_cut_but_a_failure_is_kept(void **state)
     assert_int_equal(s->found.count, FINDINGS_MAX);
     assert_true(findings_have_failure(&s->found));
     assert_string_equal(s->found.at[FINDINGS_MAX - 1].seen, "f");
+}
+
+static void a_finding_without_memory_is_a_failure(void **state)
+{
+    (void)state;
+    struct arena none = {0};
+    struct findings found = {.arena = &none};
+    findings_add(&found, CAUSE_CONF_ODD_VALUE)->seen = "w";
+    assert_int_equal(found.count, 0);
+    assert_true(findings_have_failure(&found));
 }
 
 /* Changes of a whole configuration: read or refused, with a reason, and freed. */
@@ -163,6 +174,7 @@ int main(void)
         TEST(the_rest_is_read_when_one_connection_is_refused),
         TEST(an_inherited_key_is_named_where_it_is_written),
         TEST(findings_without_end_are_cut_but_a_failure_is_kept),
+        TEST(a_finding_without_memory_is_a_failure),
         TEST(no_configuration_harms_the_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -707,6 +707,9 @@ static void the_more_exact_remote_address_fits_better_then_the_local_one(void **
         assert_true(score > 0 && score < last);
         last = score;
     }
+    assert_true(fits(s, "remote_addrs = 192.0.2.0-192.0.2.7", "10.0.0.1", "192.0.2.7") > 0);
+    assert_true(fits(s, "remote_addrs = 192.0.2.7-192.0.2.9", "10.0.0.1", "192.0.2.7") > 0);
+    assert_int_equal(fits(s, "remote_addrs = 192.0.2.0-192.0.2.6", "10.0.0.1", "192.0.2.7"), 0);
     assert_int_equal(fits(s, "remote_addrs = 192.0.2.8", "10.0.0.1", "192.0.2.7"), 0);
     assert_int_equal(fits(s, "local_addrs = 10.0.0.2", "10.0.0.1", "192.0.2.7"), 0);
     assert_int_equal(fits(s, "remote_addrs = %any6", "10.0.0.1", "192.0.2.7"), 0);

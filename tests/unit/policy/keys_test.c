@@ -123,6 +123,7 @@ static void numbers_times_and_volumes_are_read_as_in_c(void **state)
         {value_bytes, "1k", VALUE_GOOD, 1024},
         {value_bytes, "3 M", VALUE_GOOD, 3U << 20},
         {value_bytes, "99999999999g", VALUE_ODD, UINT64_MAX},
+        {value_bytes, "18446744073709551617", VALUE_ODD, UINT64_MAX},
         {value_bytes, "1kb", VALUE_BAD, 0},
         {value_bin6, "101110", VALUE_GOOD, 46},
         {value_bin6, "1111111", VALUE_GOOD, 63},
