@@ -1,0 +1,187 @@
+/* Engines joined by a virtual network, under virtual time.
+ *
+ * The simulator drives each engine as the daemon does: it carries out effects, answers asks, calls
+ * when a timer is due; and keeps an SA table per host as a data plane would. Everything that is on
+ * its way (datagrams, answers, traffic) is one queue ordered by time, so a run is repeated exactly
+ * by the same calls.
+ *
+ * Traffic is "packets" without octets: a packet leaves on the newest outbound SA in use of a child
+ * and arrives when the other host has an inbound SA with that SPI and the same keys; the first one
+ * that arrives on an SA is reported as DP_FIRST_USE. What does not arrive is lost, and counted.
+ *
+ * What the engines must never do in any run (two SAs of one SPI, a removal of what is not there, a
+ * datagram without marker to a NAT port …) is noted in `broken`, which a test expects to be empty.
+ */
+#ifndef IKEBANA_TESTS_SCENARIO_SIM_H
+#define IKEBANA_TESTS_SCENARIO_SIM_H
+
+#include <stdio.h>
+
+#include "engine/engine.h"
+
+enum { SIM_HOSTS_MAX = 4, SIM_SAS_MAX = 256, SIM_STREAMS_MAX = 8, SIM_FILTERS_MAX = 16 };
+
+struct sim;
+
+/* One direction of a CHILD SA in a host's table. */
+struct sim_sa {
+    uint32_t spi, child_id;
+    bool is_inbound, in_udp, esn, is_seen;
+    uint64_t use; /* outbound: when it was put to use, 0 = not yet; the highest is sent on */
+    struct address local, remote;
+    struct child_keys keys;
+    char child[32];
+};
+
+struct sim_policy {
+    uint32_t child_id;
+    char child[32];
+};
+
+/* An event that an engine emitted, with its finding and record made lasting. */
+struct sim_event {
+    struct instant at;
+    enum event_kind kind;
+    uint64_t ticket;
+    bool ok, is_taken; /* is_taken: an expectation has named it */
+    uint32_t count, ike_id, child_id, old_id;
+    char conn[32], child[32];
+    struct finding *finding; /* heap, or NULL */
+    struct record *record;   /* owned, or NULL */
+};
+
+struct sim_host {
+    char name[16];
+    struct sim *sim;
+    struct address at; /* without port */
+    struct engine *engine;
+    struct engine_options options;
+    struct instant wake;
+    bool is_dead;
+    /* NAT: the address under which others see it; ports are mapped */
+    bool has_nat;
+    struct address nat;
+    uint16_t nat_shift; /* added to a source port; changed by sim_remap() */
+    struct sim_sa sas[SIM_SAS_MAX];
+    size_t sa_count;
+    struct sim_policy policies[SIM_SAS_MAX];
+    size_t policy_count;
+    uint64_t uses;
+    struct sim_event *events;
+    size_t event_count, event_room;
+    uint64_t sent, received; /* datagrams */
+    uint64_t packets_sent, packets_arrived, packets_lost, packets_blocked;
+    const char *ask_error; /* the next asks fail with this */
+};
+
+enum filter_kind { FILTER_DROP, FILTER_DUPLICATE, FILTER_DELAY };
+
+/* What happens to datagrams that a host sends. */
+struct sim_filter {
+    struct sim_host *from;
+    enum filter_kind kind;
+    unsigned left;    /* how many more; UINT32_MAX = all */
+    uint8_t exchange; /* 0 = any */
+    int response;     /* -1 = any, 0 requests only, 1 responses only */
+    int64_t delay_ms;
+};
+
+struct sim_stream {
+    struct sim_host *from;
+    char child[32];
+    int64_t every_ms;
+    bool is_on;
+};
+
+/* A datagram as it was sent, for tests that replay or change it. */
+struct sim_capture {
+    struct sim_host *from;
+    struct datagram datagram; /* as the receiver gets it */
+    struct sim_host *to;
+};
+
+struct sim_thing;
+
+struct sim {
+    struct sim_host hosts[SIM_HOSTS_MAX];
+    size_t host_count;
+    struct instant now;
+    int64_t wall_base_s;
+    int64_t latency_ms;
+    struct sim_thing *queue; /* sorted */
+    uint64_t next_order;
+    struct sim_filter filters[SIM_FILTERS_MAX];
+    size_t filter_count;
+    struct sim_stream streams[SIM_STREAMS_MAX];
+    size_t stream_count;
+    uint64_t octets_hash; /* of all datagrams sent, in order */
+    uint64_t next_ticket;
+    uint32_t broken;
+    char broken_text[256]; /* the first one */
+    FILE *log;             /* NULL = silent */
+    void (*on_send)(void *context, const struct sim_capture *c);
+    void *on_send_context;
+};
+
+void sim_init(struct sim *s);
+void sim_clear(struct sim *s);
+/* options may be NULL. The seed is made from the name. */
+struct sim_host *sim_add_host(struct sim *s, const char *name, const char *address,
+                              const struct engine_options *options);
+struct sim_host *sim_host(struct sim *s, const char *name);
+/* swanctl.conf text. false: a failure in it, printed to stderr. Connections that are not in it
+ * stay. */
+bool sim_load(struct sim_host *h, const char *text);
+void sim_step(struct sim_host *h, const struct input *in);
+/* Returns the ticket. */
+uint64_t sim_command(struct sim_host *h, enum command_kind kind, const char *conn,
+                     const char *child, uint32_t ike_id, uint32_t child_id, bool is_forced);
+/* Puts a datagram on the network as if h had sent it (from `local` to `remote`), at once. */
+void sim_inject(struct sim *s, const struct datagram *d);
+/* The host behind an address, NAT undone: *d becomes what it receives. NULL: nobody. */
+struct sim_host *sim_receiver(struct sim *s, struct datagram *d);
+void sim_dataplane(struct sim_host *h, enum dataplane_kind kind, uint32_t spi, uint32_t child_id,
+                   enum cause cause, uint64_t count);
+void sim_path_error(struct sim_host *h, const struct sim_host *about, const char *what);
+
+/* Lets ms of virtual time pass. */
+void sim_run_ms(struct sim *s, int64_t ms);
+/* Until nothing is on its way but streams; at most a minute. */
+void sim_settle(struct sim *s);
+/* One thing from the queue or one timer; false: nothing is due up to `until`. */
+bool sim_turn(struct sim *s, struct instant until);
+
+void sim_filter(struct sim_host *from, enum filter_kind kind, unsigned count, uint8_t exchange,
+                int response, int64_t delay_ms);
+void sim_filters_clear(struct sim *s);
+void sim_set_nat(struct sim_host *h, const char *address);
+void sim_remap(struct sim_host *h);
+/* The host vanishes with all that it knows. */
+void sim_kill(struct sim_host *h);
+/* A new engine, empty. */
+void sim_start(struct sim_host *h);
+void sim_stream(struct sim_host *from, const char *child, int64_t every_ms);
+void sim_streams_stop(struct sim *s);
+
+/* NULL: tables, views and the peers' tables agree. Else what does not, in static memory of the sim.
+ * Only live hosts are compared. Call when nothing is on its way. */
+const char *sim_check_tables(struct sim *s);
+/* Everything that an engine remembers but counters, records and the random generator, hashed. */
+uint64_t sim_digest(const struct sim_host *h);
+size_t sim_child_count(const struct sim_host *h); /* inbound SAs in the table */
+
+/* A message of the IKE SA number n (by age, from 0) of `from`, sealed with its keys: plain is the
+ * payload chain as in SK, first its first payload type. The datagram goes to the peer as the SA's
+ * own messages do; its octets live until the next step of `from`. */
+bool sim_seal(struct sim_host *from, size_t n, uint8_t exchange, bool is_response,
+              uint32_t message_id, uint8_t first, struct span plain, struct datagram *out);
+struct ike_sa;
+struct ike_sa *sim_ike_sa(struct sim_host *h, size_t n);
+/* The next request of its first IKE SA, which then counts as sent and answered. */
+bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
+                      struct datagram *out);
+/* What is inside a protected datagram that arrives at `to`: false when it does not open. plain
+ * lives until its next step. */
+bool sim_open(struct sim_host *to, const struct datagram *d, uint8_t *first, struct span *plain);
+
+#endif
