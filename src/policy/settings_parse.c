@@ -352,14 +352,13 @@ static bool parse_include(struct parser *p)
     struct file *f = current(p);
     unsigned line = f->line;
     skip_blanks(f);
-    size_t room = f->text.len - f->at + 1;
     struct span pattern;
     if (peek(f) == '"') {
         struct file start = *f;
         advance(f);
         if (!read_string(p, NULL))
             return false;
-        room = f->at - start.at;
+        size_t room = f->at - start.at;
         *f = start;
         uint8_t *at = arena_alloc(p->arena, room);
         if (at == NULL)
