@@ -288,6 +288,8 @@ int cli_load(struct cli *c)
     l.errors = json_array();
     l.warnings = json_array();
     if (!settings_parse_file(path, &source, &c->arena, &root, &why)) {
+        if (why.cause == CAUSE_CONF_FILE && strcmp(why.param, "--config") == 0)
+            why.param = "FILE"; /* as the user of this command knows it */
         tell_findings(&l,
                       &(struct findings){.arena = &c->arena, .at = &why, .count = 1, .room = 1});
     } else if (cli_connect(c, &l.code)) {
