@@ -226,9 +226,10 @@ static void on_auth_error(struct world *w, struct ike_sa *sa, const struct messa
         struct identity remote = own_identity(&sa->conn->remote.id, &sa->path.remote);
         const struct psk *psk = world_find_psk(w, &local, &remote);
         why.param = policy_param(&w->arena, sa->conn, NULL, "local.id");
-        why.expected = arena_text(&w->arena, "that it accepts us as %s by %s",
+        why.expected = arena_text(&w->arena, "that it accepts us as %s by %s, and is %s",
                                   policy_identity_text(&local, &w->arena),
-                                  psk == NULL ? "a pre-shared key" : secret_param(w, psk));
+                                  psk == NULL ? "a pre-shared key" : secret_param(w, psk),
+                                  policy_identity_text(&sa->conn->remote.id, &w->arena));
         why.confidence = 60;
     } else if (sa->task->conf != NULL) {
         why.param = policy_param(&w->arena, sa->conn, sa->task->conf,
@@ -596,7 +597,8 @@ void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
     ike2_refused(w, sa, r, why);
     enum phase phase = ike2_phase(sa, NULL);
     sa->record = NULL;
-    ike2_record_end(w, r, RESULT_FAILED, phase);
+    bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
+    ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, phase);
     world_outcome(w, ticket, false, why);
     struct wish wish;
     while (wish_take(&sa->wishes, INSTANT_NEVER, &wish)) {

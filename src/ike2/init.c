@@ -203,6 +203,28 @@ static void fail_crypto(struct world *w, struct ike_sa *sa, const char *what)
     ike2_setup_failed(w, sa, &why);
 }
 
+/* Sends and keeps the request: AUTH is about its octets. */
+static bool send_request(struct world *w, struct ike_sa *sa, struct outgoing *o, size_t nonce_at)
+{
+    struct setup *s = sa->setup;
+    struct span message = out_finish(o);
+    uint8_t *copy = message.len == 0 ? NULL : malloc(message.len);
+    if (copy == NULL ||
+        !window_send(&sa->window, message, &w->options.retransmission, w->step.now)) {
+        free(copy);
+        fail_crypto(w, sa, "room for the first message");
+        return false;
+    }
+    memcpy(copy, message.at, message.len);
+    free(s->request);
+    s->request = copy;
+    s->request_len = (uint32_t)message.len;
+    s->nonce_i = span_of(copy + nonce_at, NONCE_LEN);
+    out_send(w, &sa->path, message);
+    out_trail(o, sa->record, message);
+    return true;
+}
+
 bool init_send(struct world *w, struct ike_sa *sa)
 {
     struct setup *s = sa->setup;
@@ -231,22 +253,34 @@ bool init_send(struct world *w, struct ike_sa *sa)
     wire_write_nonce(&o.writer, span_of(s->nonce, NONCE_LEN));
     out_close(&o, g);
     write_nat_detection(&o, &sa->path, sa->conn->encap);
-    struct span message = out_finish(&o);
-    uint8_t *copy = message.len == 0 ? NULL : malloc(message.len);
-    if (copy == NULL ||
-        !window_send(&sa->window, message, &w->options.retransmission, w->step.now)) {
-        free(copy);
-        fail_crypto(w, sa, "room for the first message");
+    return send_request(w, sa, &o, nonce_at);
+}
+
+/* RFC 7296 2.6: the same request again, the cookie first, all other payloads unchanged. */
+static bool repeat_with_cookie(struct world *w, struct ike_sa *sa)
+{
+    struct setup *s = sa->setup;
+    struct message sent;
+    struct wire_error error;
+    struct outgoing o;
+    size_t nonce_at = 0;
+    if (!wire_parse_message(span_of(s->request, s->request_len), &sent, &error))
         return false;
+    out_begin(&o, w, sa, EXCHANGE_IKE_SA_INIT, false, 0);
+    o.header.spi_r = 0;
+    out_notify(&o, NOTIFY_COOKIE, span_of(s->cookie, s->cookie_len));
+    for (size_t i = 0; i < sent.payload_count; i++) {
+        const struct payload *p = &sent.payloads[i];
+        struct notify n;
+        if (p->type == PAYLOAD_NOTIFY && wire_parse_notify(p->body, &n) && n.type == NOTIFY_COOKIE)
+            continue;
+        struct gap g = out_open(&o, p->type);
+        if (p->type == PAYLOAD_NONCE)
+            nonce_at = o.writer.len;
+        put_span(&o.writer, p->body);
+        out_close(&o, g);
     }
-    memcpy(copy, message.at, message.len);
-    free(s->request);
-    s->request = copy;
-    s->request_len = (uint32_t)message.len;
-    s->nonce_i = span_of(copy + nonce_at, NONCE_LEN);
-    out_send(w, &sa->path, message);
-    out_trail(&o, sa->record, message);
-    return true;
+    return send_request(w, sa, &o, nonce_at);
 }
 
 /* Not protected: noted, then we wait on. */
@@ -285,9 +319,7 @@ static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *
     free(s->cookie);
     s->cookie = cookie;
     s->cookie_len = (uint8_t)n->data.len;
-    /* RFC 7296 2.6: the rest of the request stays; the same key pair would do, a new one costs
-     * nothing in safety. */
-    init_send(w, sa);
+    repeat_with_cookie(w, sa);
 }
 
 static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct message *m,
@@ -460,6 +492,8 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
     struct record *r = sa->record;
     if (r != NULL) {
         r->spi_r = sa->spi_r;
+        r->local = sa->path.local;
+        r->remote = sa->path.remote;
         r->ike_suite = suite;
         r->has_nat_here = sa->has_nat_here;
         r->has_nat_there = sa->has_nat_there;

@@ -113,7 +113,7 @@ static struct span finish_sealed(struct outgoing *o)
         /* Unique for the key is enough: RFC 5282 3.1, RFC 5930 2. */
         uint64_t n = sa->ivs++;
         for (size_t i = 0; i < e->iv_len; i++)
-            iv[e->iv_len - 1 - i] = i < 8 ? (uint8_t)(n >> (8 * i)) : 0;
+            iv[e->iv_len - 1 - i] = (uint8_t)(i < 8 ? n >> (8 * i) & 0xff : 0);
     }
     struct sealer *sealer = world_sealer(w, e, sa->integ, true);
     if (sealer == NULL ||

@@ -401,7 +401,7 @@ static bool take_value(struct reader *r, bool by_slash, struct writer *out)
             int low = high >= 0 ? scan_hex_digit(r->left.at[1]) : -1;
             if (r->left.len == 0)
                 return false;
-            c = low >= 0 ? (uint8_t)(high << 4 | low) : r->left.at[0];
+            c = low >= 0 ? (uint8_t)((unsigned)high << 4 | (unsigned)low) : r->left.at[0];
             take(r, low >= 0 ? 2 : 1);
             put_u8(out, c);
             solid = out->len;

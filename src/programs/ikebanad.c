@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <ikebana/status.h>
+
 #include "edge/clock.h"
 #include "edge/config_load.h"
 #include "edge/daemon.h"

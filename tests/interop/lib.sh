@@ -74,7 +74,7 @@ start_ikebanad() {
         >"$LAB/$host/log" 2>&1 </dev/null &
     IKEBANAD_PID=$!
     PIDS="$PIDS $IKEBANAD_PID"
-    wait_for 10 "$IKEBANA" --vici "unix://$LAB/$host/vici" version || {
+    wait_for 10 "$IKEBANA" --vici "unix://$LAB/$host/vici" list || {
         echo "ikebanad does not answer; its log:" >&2
         cat "$LAB/$host/log" >&2
         return 1
