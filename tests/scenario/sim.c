@@ -514,9 +514,12 @@ void sim_settle(struct sim *s)
 {
     struct instant until = instant_after_ms(s->now, 60000);
     for (;;) {
-        bool is_busy = false;
+        bool is_busy = false, has_stream = false;
+        for (size_t i = 0; i < s->stream_count; i++)
+            has_stream |= s->streams[i].is_on;
         for (const struct sim_thing *t = s->queue; t != NULL; t = t->next)
-            is_busy |= t->kind == THING_DATAGRAM || t->kind == THING_ANSWER;
+            is_busy |= t->kind == THING_DATAGRAM || t->kind == THING_ANSWER ||
+                       (t->kind == THING_PACKET && !has_stream);
         if (!is_busy || !sim_turn(s, until))
             return;
     }
