@@ -98,12 +98,13 @@ struct near {
     size_t distance;
 };
 
-/* Insertions, deletions, exchanges between two normal names; no more than NAME_SIZE each. */
-static size_t edits(const char *from, size_t from_len, const char *to, size_t to_len)
+/* Insertions, deletions, exchanges that make from the whole of to, or any part of it; no more than
+ * NAME_SIZE characters each. */
+static size_t edits(const char *from, size_t from_len, const char *to, size_t to_len, bool is_part)
 {
     size_t row[NAME_SIZE + 1];
     for (size_t j = 0; j <= to_len; j++)
-        row[j] = j;
+        row[j] = is_part ? 0 : j;
     for (size_t i = 1; i <= from_len; i++) {
         size_t diagonal = row[0];
         row[0] = i;
@@ -116,7 +117,10 @@ static size_t edits(const char *from, size_t from_len, const char *to, size_t to
             row[j] = best;
         }
     }
-    return row[to_len];
+    size_t best = row[to_len];
+    for (size_t j = 0; is_part && j < to_len; j++)
+        best = row[j] < best ? row[j] : best;
+    return best;
 }
 
 /* Keeps the best NEAR_MAX, the earlier of equals first. */
@@ -151,14 +155,13 @@ static void near_try(struct near best[NEAR_MAX], const char *asked, size_t asked
     size_t len = finding_normal(end, strlen(end), normal, sizeof normal);
     if (len == sizeof normal)
         return;
-    /* Part of a name counts as near as a slip. */
-    if (asked_len >= 3 && strstr(normal, asked) != NULL) {
-        near_offer(best, (struct near){name, 1 + (len - asked_len) / 16});
-        return;
-    }
-    size_t distance = edits(asked, asked_len, normal, len);
-    if (distance <= 1 + asked_len / 4)
-        near_offer(best, (struct near){name, distance});
+    size_t whole = edits(asked, asked_len, normal, len, false);
+    size_t part = edits(asked, asked_len, normal, len, true);
+    size_t longer = len > asked_len ? (len - asked_len) / 16 : 0;
+    if (whole <= 1 + asked_len / 4)
+        near_offer(best, (struct near){name, whole});
+    else if (asked_len >= 3 && part <= asked_len / 5) /* part of a name is as near as a slip */
+        near_offer(best, (struct near){name, 1 + part + longer});
 }
 
 static void gather_near(struct explanation *e, struct arena *a, struct span text)

@@ -225,6 +225,8 @@ static void a_slip_is_answered_with_what_was_meant(void **state)
     assert_true(suggests("ike.no-comon-proposal", "ike.no-common-proposal"));
     assert_true(suggests("ERROR_VPN_TIMEOUTS", "ERROR_VPN_TIMEOUT"));
     assert_true(suggests("psk", "auth.psk-mismatch"));
+    assert_true(suggests("mismach", "auth.psk-mismatch"));
+    assert_true(suggests("polcy_match", "ERROR_IPSEC_IKE_POLICY_MATCH"));
     says("polcy-match", "near      ERROR_IPSEC_IKE_POLICY_MATCH");
     says("qqqqqqqqqqqqqqqqqqqqq", "accepted");
     says("13919", "not assigned");
