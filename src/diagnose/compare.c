@@ -105,8 +105,8 @@ const char *diagnose_compare_lists(const char *expected, const char *seen, struc
     if (*lacks == '\0' && *has == '\0')
         return "";
     if (*lacks == '\0')
-        return arena_text(a, "besides %s", has);
-    return *has == '\0' ? arena_text(a, "without %s", lacks)
+        return arena_text(a, "added: %s", has);
+    return *has == '\0' ? arena_text(a, "missing: %s", lacks)
                         : arena_text(a, "%s instead of %s", has, lacks);
 }
 

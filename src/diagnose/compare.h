@@ -9,7 +9,7 @@
  * its end". "" = nothing that is worth a sentence. */
 const char *diagnose_compare_identities(const char *expected, const char *seen, struct arena *a);
 
-/* Two lists of items with ", " between them: "without 10.2.0.0/16", "without A; instead B". "" =
+/* Two lists of items with ", " between them: "missing: 10.2.0.0/16", "A instead of B". "" =
  * the same items. */
 const char *diagnose_compare_lists(const char *expected, const char *seen, struct arena *a);
 

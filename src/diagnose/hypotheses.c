@@ -268,6 +268,9 @@ size_t diagnose_likely(const struct record *r, const struct finding *f, struct a
 {
     struct facts facts;
     size_t count = 0;
+    /* We refused, and know both lists: the table's list is for who got our bare notify. */
+    if (f->cause == CAUSE_IKE_NO_COMMON_PROPOSAL || f->cause == CAUSE_CHILD_NO_COMMON_PROPOSAL)
+        return 0;
     diagnose_facts(r, f, a, &facts);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && count < HYPOTHESES_MAX; i++) {
         const struct hypothesis *h = &rows[i];

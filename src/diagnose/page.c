@@ -71,6 +71,8 @@ void page_fill(struct page *p, size_t column, size_t least)
 
 void page_end_line(struct page *p)
 {
+    while (p->len > 0 && p->text[p->len - 1] == ' ')
+        p->len--;
     put_raw(p, "\n", 1);
     p->column = 0;
 }

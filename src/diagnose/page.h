@@ -29,6 +29,7 @@ size_t page_columns(const char *text);
 void page_put(struct page *p, enum style style, const char *text);
 /* Blanks up to the column; at least `least`. */
 void page_fill(struct page *p, size_t column, size_t least);
+/* Blanks at the end of the line are taken back. */
 void page_end_line(struct page *p);
 
 /* Words from the cursor on; the further lines begin at column `indent`. A word that is longer than

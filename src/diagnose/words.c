@@ -48,9 +48,9 @@ const char *diagnose_kind_words(const char *kind_name)
 {
     static const char *const words[][2] = {
         {"ike", "negotiation"},
-        {"child", "further CHILD SA"},
-        {"child-rekey", "rekeying of the CHILD SA"},
-        {"ike-rekey", "rekeying of the IKE SA"},
+        {"child", "CHILD SA negotiation"},
+        {"child-rekey", "CHILD SA rekeying"},
+        {"ike-rekey", "IKE SA rekeying"},
         {"liveness", "liveness check"},
         {"close", "close"},
         {"command", "command"},

@@ -9,7 +9,7 @@
 const char *diagnose_kind_name(enum record_kind kind);
 /* "up", "failed" … */
 const char *diagnose_result_name(enum record_result result);
-/* What the record is about, before its number: "negotiation", "rekeying of the CHILD SA". */
+/* What the record is about, before its number: "negotiation", "CHILD SA rekeying". */
 const char *diagnose_kind_words(const char *kind_name);
 
 /* "41 ms", "4.07 s", "2 min 3 s", "3 h 0 min". */
