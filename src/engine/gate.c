@@ -120,6 +120,7 @@ void gate_refuse_version(struct engine *e, const struct datagram *d, const struc
     uint8_t major = h->version >> 4;
     w->counters.dropped++;
     finding_set(&why, CAUSE_MSG_MAJOR_VERSION);
+    why.notify = 0;
     why.param = "connections.*.version";
     why.evidence.has_message = why.evidence.is_received = true;
     why.evidence.exchange = h->exchange;

@@ -471,12 +471,16 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
     set_policy(w, sa, c, true);
     if (p->replaces == 0)
         world_event(w, EVENT_CHILD_UP, sa, c);
-    else {
-        struct effect *fx = world_event(w, EVENT_CHILD_REKEYED, sa, c);
-        if (fx != NULL)
-            fx->event.old_id = p->replaces;
-    }
+    else if (!p->is_quiet)
+        child_event_rekeyed(w, sa, c);
     return c;
+}
+
+void child_event_rekeyed(struct world *w, const struct ike_sa *sa, const struct child_sa *c)
+{
+    struct effect *fx = world_event(w, EVENT_CHILD_REKEYED, sa, c);
+    if (fx != NULL)
+        fx->event.old_id = c->replaces;
 }
 
 void child_use(struct world *w, struct child_sa *c)
@@ -507,6 +511,7 @@ void child_remove_outbound(struct world *w, struct child_sa *c)
         return;
     remove_sa(w, c, false);
     c->spi_out = 0;
+    c->is_waiting_for_use = false;
 }
 
 void child_drop(struct world *w, struct ike_sa *sa, struct child_sa *c, bool with_event)

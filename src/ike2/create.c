@@ -249,6 +249,7 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     plan.spi_in = world_new_esp_spi(w, sa);
     plan.replaces = old == NULL ? 0 : old->id;
     plan.use_at_once = old == NULL;
+    plan.is_quiet = is_race && sa->task != NULL;
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
     child_write_choice(w, &o, &plan);
@@ -325,8 +326,7 @@ static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_
     return sa;
 }
 
-/* The survivor inherits all children and what is still wished, RFC 7296 2.8.2. */
-void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
+static void hand_over(struct world *w, struct ike_sa *old, struct ike_sa *heir)
 {
     while (old->children != NULL) {
         struct child_sa *c = old->children;
@@ -345,6 +345,12 @@ void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
     if (heir->close_ticket == 0)
         heir->close_ticket = old->close_ticket;
     old->close_ticket = 0;
+}
+
+/* The survivor inherits all children and what is still wished, RFC 7296 2.8.2. */
+void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
+{
+    hand_over(w, old, heir);
     old->replaced_by = heir->id;
     old->rekey_at = old->expire_at = INSTANT_NEVER;
     struct effect *fx = world_event(w, EVENT_IKE_REKEYED, heir, NULL);
@@ -453,6 +459,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
     if (is_race && sa->task != NULL) {
         /* Who survives is known when our own answer is here: RFC 7296 2.8.2. */
         sa->task->race_ike = heir->id;
+        heir->race_of = sa->id;
         note_race(sa->task, f.nonce, span_of(nonce, sizeof nonce));
         world_rearm(w, heir);
         return;
@@ -600,9 +607,17 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
     ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, ike2_phase(sa, r));
     if (t->spi_in != 0)
         world_free_esp_spi(w, t->spi_in);
+    struct child_sa *their_child = t->race_child == 0 ? NULL : child_by_id(sa, t->race_child);
+    if (their_child != NULL) {
+        /* Our rekeying came to nothing, but the peer's stands. */
+        child_event_rekeyed(w, sa, their_child);
+        world_outcome(w, t->ticket, true, NULL);
+        return;
+    }
     struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
     if (theirs != NULL) {
-        /* Our rekeying came to nothing, but the peer's stands: that one is the heir. */
+        /* That one is the heir. */
+        theirs->race_of = 0;
         sa->state = SA_REPLACED;
         sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
         create_inherit(w, sa, theirs);
@@ -614,7 +629,7 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
         return;
     }
     struct child_sa *old = t->kind == TASK_REKEY_CHILD ? child_by_id(sa, t->child_id) : NULL;
-    if (old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND && t->race_child == 0) {
+    if (old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND) {
         /* RFC 7296 2.25: the peer has no such child: delete it in silence and make it anew. */
         struct wish anew = {.kind = WISH_CREATE_CHILD,
                             .child_name = strdup(old->conf->name),
@@ -658,8 +673,10 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     }
     struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
     plan.replaces = t->child_id;
-    bool survives = t->race_child == 0 || ours_survives(t, f.nonce);
+    struct child_sa *theirs = t->race_child == 0 ? NULL : child_by_id(sa, t->race_child);
+    bool survives = theirs == NULL || ours_survives(t, f.nonce);
     plan.use_at_once = survives;
+    plan.is_quiet = !survives;
     struct child_sa *c = child_install(w, sa, &plan, span_of(t->nonce, sizeof t->nonce), f.nonce,
                                        big_secret_span(&shared), &why);
     if (c == NULL) {
@@ -674,11 +691,16 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
     world_outcome(w, t->ticket, true, NULL);
     if (!survives) {
-        struct child_sa *theirs = child_by_id(sa, t->race_child);
-        if (theirs != NULL)
-            child_use(w, theirs);
+        child_event_rekeyed(w, sa, theirs);
+        child_use(w, theirs);
+        c->state = CHILD_SA_REPLACED;
+        c->rekey_at = INSTANT_NEVER;
         close_later(w, sa, c->id);
         return;
+    }
+    if (theirs != NULL) { /* its maker closes it */
+        theirs->state = CHILD_SA_REPLACED;
+        theirs->rekey_at = INSTANT_NEVER;
     }
     if (old == NULL)
         return;
@@ -751,6 +773,8 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
     ike2_record_end(w, r, RESULT_UP, PHASE_REKEY);
     world_outcome(w, t->ticket, true, NULL);
     struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
+    if (theirs != NULL)
+        theirs->race_of = 0;
     if (theirs != NULL && !ours_survives(t, f.nonce)) {
         /* We close what we made; the peer closes the old one. */
         sa->state = SA_REPLACED;
@@ -760,6 +784,11 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
         info_begin_close_ike(w, heir, 0);
         world_rearm(w, heir);
         return;
+    }
+    if (theirs != NULL) { /* its maker closes it */
+        theirs->state = SA_REPLACED;
+        theirs->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
+        hand_over(w, theirs, heir);
     }
     create_inherit(w, sa, heir);
     sa->state = SA_REPLACED;

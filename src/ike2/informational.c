@@ -99,9 +99,14 @@ void info_begin_liveness(struct world *w, struct ike_sa *sa)
 static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *c)
 {
     for (struct child_sa *n = sa->children; n != NULL; n = n->next)
-        if (n->replaces == c->id)
+        if (n->replaces == c->id && n->state == CHILD_SA_UP)
             child_use(w, n);
     child_remove_outbound(w, c);
+    if (sa->task != NULL && sa->task->race_child == c->id) {
+        /* The peer lost the race (RFC 7296 2.8.1) and knows it before us. */
+        sa->task->race_child = 0;
+        c->state = CHILD_SA_REPLACED;
+    }
     if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
         /* Packets that the peer sent before may still be on their way. */
         c->state = CHILD_SA_LINGERS;
@@ -175,6 +180,14 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED))
         return;
 
+    if (sa->race_of != 0 && sa->state == SA_UP) {
+        /* The peer lost the race (RFC 7296 2.8.2) and knows it before us. */
+        struct ike_sa *old = world_sa_by_id(w, sa->race_of);
+        if (old != NULL && old->task != NULL && old->task->race_ike == sa->id) {
+            old->task->race_ike = 0;
+            sa->state = SA_REPLACED;
+        }
+    }
     if (sa->state == SA_REPLACED || sa->state == SA_CLOSING) {
         struct task *t = sa->task;
         if (t != NULL)
@@ -191,6 +204,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         sa->task != NULL && sa->task->race_ike != 0 ? world_sa_by_id(w, sa->task->race_ike) : NULL;
     if (heir != NULL) {
         world_outcome(w, sa->task->ticket, true, NULL);
+        heir->race_of = 0;
         create_inherit(w, sa, heir);
         exchange_finish(w, sa, true, NULL);
         return;

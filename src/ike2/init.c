@@ -8,7 +8,7 @@
 
 #include "ike2/inside.h"
 
-enum { COOKIES_MAX = 3 };
+enum { COOKIES_MAX = 3, GROUP_REPEATS_MAX = 3 };
 
 const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,
                                    struct finding *why)
@@ -337,6 +337,12 @@ static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct messa
         return;
     }
     bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
+    /* The same group again may be the network's: an answer that came twice, or to a repetition of
+     * the first request. */
+    if (s->has_retried && group == s->group && ++s->group_repeats < GROUP_REPEATS_MAX) {
+        w->counters.dropped++;
+        return;
+    }
     bool is_again = s->has_retried || group == s->group;
     finding_set(&why, !is_allowed ? CAUSE_IKE_GROUP_NOT_ALLOWED
                       : is_again  ? CAUSE_IKE_GROUP_RETRIED

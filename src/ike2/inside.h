@@ -99,6 +99,7 @@ struct child_plan {
     uint32_t replaces;
     bool is_initiator; /* of the exchange: decides which keys are ours */
     bool use_at_once;
+    bool is_quiet; /* no event yet: a race is to be settled first */
 };
 
 /* Responder: which child of the connection meets the peer's selectors and proposals? */
@@ -117,6 +118,7 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
 void child_note_narrowing(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
                           struct record *r);
 void child_use(struct world *w, struct child_sa *c);
+void child_event_rekeyed(struct world *w, const struct ike_sa *sa, const struct child_sa *c);
 void child_remove_outbound(struct world *w, struct child_sa *c);
 /* Ends a child: effects, maps, memory. */
 void child_drop(struct world *w, struct ike_sa *sa, struct child_sa *c, bool with_event);

@@ -106,8 +106,9 @@ struct setup {
     uint8_t cookie_len, cookies;
     uint8_t attempt; /* of keyingtries, from 1 */
     uint16_t group;
-    bool has_retried;  /* INVALID_KE_PAYLOAD */
-    bool has_answered; /* the peer sent anything at all */
+    bool has_retried;      /* INVALID_KE_PAYLOAD */
+    uint8_t group_repeats; /* times that the group of the retry was asked for again */
+    bool has_answered;     /* the peer sent anything at all */
     bool peer_allows_childless;
     struct instant began;
     int64_t began_s;
@@ -141,6 +142,7 @@ struct ike_sa {
     char *local_id, *remote_id; /* text */
     struct instant established, rekey_at, expire_at, heard, deadline;
     uint32_t replaced_by;  /* SA_REPLACED: id of the new one */
+    uint32_t race_of;      /* the peer made it while we rekey this SA too; not settled yet */
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
 };
 
