@@ -395,7 +395,8 @@ static void end_turn(struct worker *w)
     }
     struct instant now = clock_now();
     int64_t wait_ns = w->wake_at.ns - now.ns;
-    uint64_t wait_ms = wait_ns <= 0 ? 0 : ((uint64_t)wait_ns + 999999) / 1000000;
+    /* At least one: a wish for the past must not make the loop spin. */
+    uint64_t wait_ms = wait_ns <= 1000000 ? 1 : ((uint64_t)wait_ns + 999999) / 1000000;
     uv_update_time(&w->loop);
     uv_timer_start(&w->timer, time_came, wait_ms, 0);
 }
