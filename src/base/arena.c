@@ -30,6 +30,7 @@ bool arena_init(struct arena *a)
     a->first = chunk_new(CHUNK_SIZE, false);
     struct arena_chunk *reserve = chunk_new(RESERVE_SIZE, true);
     a->current = a->first;
+    a->next_size = CHUNK_SIZE;
     a->is_exhausted = false;
     if (a->first == NULL || reserve == NULL) {
         free(a->first);
@@ -39,6 +40,14 @@ bool arena_init(struct arena *a)
     }
     a->first->next = reserve;
     return true;
+}
+
+bool arena_init_small(struct arena *a, size_t first)
+{
+    a->first = a->current = chunk_new(first, false);
+    a->next_size = first * 2 < CHUNK_SIZE ? first * 2 : CHUNK_SIZE;
+    a->is_exhausted = false;
+    return a->first != NULL;
 }
 
 void arena_clear(struct arena *a)
@@ -92,7 +101,7 @@ void *arena_alloc(struct arena *a, size_t len)
     void *at = chunk_take(a->current, len);
     if (at != NULL)
         return at;
-    size_t size = len > CHUNK_SIZE ? len : CHUNK_SIZE;
+    size_t size = len > a->next_size ? len : a->next_size;
     struct arena_chunk *c = len > SIZE_MAX / 2 ? NULL : chunk_new(size, false);
     if (c == NULL) {
         a->is_exhausted = true;
@@ -104,6 +113,7 @@ void *arena_alloc(struct arena *a, size_t len)
     c->next = a->current->next;
     a->current->next = c;
     a->current = c;
+    a->next_size = a->next_size * 2 < CHUNK_SIZE ? a->next_size * 2 : CHUNK_SIZE;
     return chunk_take(c, len);
 }
 

@@ -15,11 +15,15 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *first, *current;
+    size_t next_size; /* of the next chunk */
     bool is_exhausted;
 };
 
 /* Takes the first chunk and the reserve. false: no memory. */
 bool arena_init(struct arena *a);
+/* For something small and long-lived: a first chunk of this size, the next ones twice as large
+ * each, no reserve. */
+bool arena_init_small(struct arena *a, size_t first);
 void arena_clear(struct arena *a);
 void arena_reset(struct arena *a);
 

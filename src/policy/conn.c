@@ -301,7 +301,7 @@ static void set_defaults(struct place *p, const struct section *s, struct conn *
 struct conn *policy_conn_new(const struct section *s, struct findings *found)
 {
     struct conn *c = calloc(1, sizeof *c);
-    if (c == NULL || !arena_init(&c->arena)) {
+    if (c == NULL || !arena_init_small(&c->arena, 1024)) {
         findings_add(found, CAUSE_RES_MEMORY);
         free(c);
         return NULL;

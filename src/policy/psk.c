@@ -101,7 +101,7 @@ static bool decode(struct span text, uint8_t *out, size_t *len)
 static struct psk *psk_new(const char *id, size_t owners_max, struct findings *found)
 {
     struct psk *p = calloc(1, sizeof *p);
-    if (p == NULL || !arena_init(&p->arena)) {
+    if (p == NULL || !arena_init_small(&p->arena, 512)) {
         findings_add(found, CAUSE_RES_MEMORY);
         free(p);
         return NULL;

@@ -89,6 +89,27 @@ static void many_resets_keep_working(void **state)
     arena_clear(&a); /* twice is harmless */
 }
 
+static void a_small_arena_grows_and_refuses_the_impossible(void **state)
+{
+    (void)state;
+    struct arena a;
+    assert_true(arena_init_small(&a, 64));
+    uint8_t *pieces[200];
+    for (size_t i = 0; i < 200; i++) {
+        pieces[i] = arena_alloc(&a, i + 1);
+        assert_non_null(pieces[i]);
+        memset(pieces[i], (int)i, i + 1);
+    }
+    for (size_t i = 0; i < 200; i++)
+        for (size_t k = 0; k <= i; k++)
+            assert_int_equal(pieces[i][k], i);
+    assert_null(arena_alloc(&a, SIZE_MAX / 2 + 1));
+    assert_true(arena_is_exhausted(&a));
+    arena_reset(&a);
+    assert_non_null(arena_alloc(&a, 1000));
+    arena_clear(&a);
+}
+
 static void text_is_formatted_whole(void **state)
 {
     (void)state;
@@ -144,6 +165,7 @@ int main(void)
         cmocka_unit_test(a_piece_larger_than_a_chunk_is_served),
         cmocka_unit_test(an_impossible_size_is_refused_and_remembered),
         cmocka_unit_test(many_resets_keep_working),
+        cmocka_unit_test(a_small_arena_grows_and_refuses_the_impossible),
         cmocka_unit_test(text_is_formatted_whole),
         cmocka_unit_test(a_copy_is_another_place_with_the_same_octets),
         cmocka_unit_test(octets_of_a_peer_are_escaped),
