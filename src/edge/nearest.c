@@ -1,6 +1,5 @@
 #include "edge/nearest.h"
 
-
 enum { LETTERS_MAX = 48 };
 
 /* Optimal string alignment, row by row. */
