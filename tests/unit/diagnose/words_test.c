@@ -68,17 +68,18 @@ static void durations_have_the_unit_that_fits(void **state)
 static void good_utf8_is_left_as_it_is(void **state)
 {
     (void)state;
-    static const char *const good[] = {"",
-                                       "plain",
-                                       "\xc2\x80",
-                                       "\xdf\xbf",
-                                       "\xe0\xa0\x80",
-                                       "\xed\x9f\xbf",
-                                       "\xee\x80\x80",
-                                       "\xf0\x90\x80\x80",
-                                       "\xf4\x8f\xbf\xbf",
-                                       "a\xc3\xbc"
-                                       "b"};
+    static const char *const good[] = {
+        "",
+        "plain",
+        "\xc2\x80",
+        "\xdf\xbf",
+        "\xe0\xa0\x80",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf",
+        "a\xc3\xbc z",
+    };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_ptr_equal(diagnose_utf8(good[i], &arena), good[i]);
     assert_string_equal(diagnose_utf8(NULL, &arena), "");
