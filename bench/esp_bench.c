@@ -1,14 +1,12 @@
-/* bench-esp: esp_seal() and esp_open() beside the bare AEAD (bare.h), as shares of the limit.
+/* bench esp: esp_seal() and esp_open() beside the bare AEAD (bare.h), as shares of the limit.
  *
  * A batch of packets is sealed and opened again in place, by one thread, through everything that a
  * packet meets: inner headers, policy, flow cache, sequence numbers, replay window, selectors,
  * counters, path MTU. The limit encrypts the octets that ESP has to encrypt for such a packet: the
  * inner packet, its padding and the trailer. Best of several runs of both in turn, since other work
  * on the machine only ever adds time. */
-#include "esp_bench.h"
+#include "bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bare.h"
@@ -20,6 +18,7 @@ enum {
     RUNS = 100,
     ROUNDS = 40, /* batches; short, so that some runs are undisturbed */
     SPI = 0x1000,
+    HEADLINE_LEN = 1420,
     BUFFER = ESP_HEADROOM + BARE_PACKET_MAX + ESP_TAILROOM,
 };
 
@@ -162,55 +161,45 @@ static bool measure(struct esp_db *db, struct result *r)
     return true;
 }
 
-static void print_table(const struct result *results)
+static void print_table(const struct result *results, FILE *to)
 {
-    printf("ESP, AES-128-GCM-16, one core: ns per packet, and share of the bare AEAD\n"
-           " octets   seal ours bare  share   open ours bare  share    Gbit/s seal  open\n");
+    fputs("ESP, AES-128-GCM-16, one core: ns per packet, and share of the bare AEAD\n"
+          " octets   seal ours bare  share   open ours bare  share    Gbit/s seal  open\n",
+          to);
     for (size_t i = 0; i < BARE_SIZE_COUNT; i++) {
         const struct result *r = &results[i];
         double bits = (double)r->len * 8;
-        printf("%7zu   %6.0f %6.0f  %3.0f %%   %6.0f %6.0f  %3.0f %%    %8.1f %8.1f\n", r->len,
-               r->ours[0] * 1e9, r->bare[0] * 1e9, 100 * r->bare[0] / r->ours[0], r->ours[1] * 1e9,
-               r->bare[1] * 1e9, 100 * r->bare[1] / r->ours[1], bits / r->ours[0] / 1e9,
-               bits / r->ours[1] / 1e9);
+        fprintf(to, "%7zu   %6.0f %6.0f  %3.0f %%   %6.0f %6.0f  %3.0f %%    %8.1f %8.1f\n", r->len,
+                r->ours[0] * 1e9, r->bare[0] * 1e9, 100 * r->bare[0] / r->ours[0], r->ours[1] * 1e9,
+                r->bare[1] * 1e9, 100 * r->bare[1] / r->ours[1], bits / r->ours[0] / 1e9,
+                bits / r->ours[1] / 1e9);
     }
 }
 
-static void print_figure(const struct result *r, int k)
+static json_t *figure(const struct result *r, int k)
 {
-    printf("\"value\": %.0f, \"unit\": \"packets/CPU-s\", \"limit\": %.0f, \"share\": %.3f",
-           1 / r->ours[k], 1 / r->bare[k], r->bare[k] / r->ours[k]);
+    return json_pack("{s:f, s:s, s:f, s:f}", "value", 1 / r->ours[k], "unit", "packets/CPU-s",
+                     "limit", 1 / r->bare[k], "share", r->bare[k] / r->ours[k]);
 }
 
-/* The headline is sealing of 1420 octets. */
-static void print_json(const struct result *results)
+static json_t *to_json(const struct result *results)
 {
-    static const char *const names[] = {"seal", "open"};
-    printf("{");
+    json_t *all = json_pack("{s:s}", "name", "esp"), *sizes = json_array();
     for (size_t i = 0; i < BARE_SIZE_COUNT; i++) {
-        if (results[i].len == 1420) {
-            print_figure(&results[i], 0);
-            printf(", ");
-        }
+        json_t *size = json_pack("{s:I, s:o, s:o}", "octets", (json_int_t)results[i].len, "seal",
+                                 figure(&results[i], 0), "open", figure(&results[i], 1));
+        if (results[i].len == HEADLINE_LEN)
+            json_object_update(all, json_object_get(size, "seal"));
+        json_array_append_new(sizes, size);
     }
-    printf("\"sizes\": {");
-    for (size_t i = 0; i < BARE_SIZE_COUNT; i++) {
-        for (int k = 0; k < 2; k++) {
-            printf("%s\"%s-%zu\": {", i + (size_t)k > 0 ? ", " : "", names[k], results[i].len);
-            print_figure(&results[i], k);
-            printf("}");
-        }
-    }
-    printf("}}\n");
+    json_object_set_new(all, "of",
+                        json_pack("{s:s, s:i}", "direction", "seal", "octets", HEADLINE_LEN));
+    json_object_set_new(all, "sizes", sizes);
+    return all;
 }
 
-int bench_esp(int argc, char **argv)
+json_t *bench_esp(FILE *table)
 {
-    bool wants_json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    if (argc > 1 && !wants_json) {
-        (void)fprintf(stderr, "usage: %s [--json]\n", argv[0]);
-        return 2;
-    }
     struct result results[BARE_SIZE_COUNT] = {0};
     struct esp_db *db = crypto_init() ? db_new() : NULL;
     bool ok = db != NULL;
@@ -224,19 +213,10 @@ int bench_esp(int argc, char **argv)
         esp_thread_end(db);
     esp_db_free(db);
     if (!ok) {
-        (void)fprintf(stderr, "bench-esp: sealing or opening failed\n");
-        return 1;
+        fputs("bench esp: sealing or opening failed\n", stderr);
+        return NULL;
     }
-    if (wants_json)
-        print_json(results);
-    else
-        print_table(results);
-    return 0;
+    if (table != NULL)
+        print_table(results, table);
+    return to_json(results);
 }
-
-#ifdef BENCH_MAIN
-int main(int argc, char **argv)
-{
-    return bench_esp(argc, argv);
-}
-#endif

@@ -5,16 +5,15 @@
  * The datagrams go from one engine's effects straight into the other's step, so that nothing but
  * the core is measured. CPU seconds of this thread, per side: each engine_step() is charged to the
  * engine that ran it. */
-#include "handshake_bench.h"
+#include "bench.h"
 
 #include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bare.h"
 #include "engine/engine.h"
 
-enum { SLICE = 100 };
+enum { SLICE = 100, FEW = 1000, MANY = 10000 };
 
 struct end {
     struct engine *engine;
@@ -112,6 +111,41 @@ static void step(struct bench *b, struct end *side, const struct input *in)
     carry_out(b, side, fx);
 }
 
+static const char secrets[] =
+    "secrets {\nike-all {\nsecret = a-long-enough-secret-of-the-bench\n}\n}\n";
+
+/* The connections of the initiators, as swanctl.conf; the caller frees it. */
+static char *initiators(unsigned count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return NULL;
+    fputs("connections {\n", f);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(f,
+                "c%u {\nversion = 2\nmobike = no\nfragmentation = no\nremote_addrs = 192.0.2.2\n"
+                "proposals = aes128gcm16-prfsha256-x25519\n"
+                "local {\nauth = psk\nid = c%u.example\n}\n"
+                "remote {\nauth = psk\nid = gw.example\n}\n"
+                "children {\nc {\nesp_proposals = aes128gcm16\n"
+                "local_ts = 10.1.0.0/16\nremote_ts = 10.2.0.0/16\n}\n}\n}\n",
+                i, i);
+    fprintf(f, "}\n%s", secrets);
+    if (fclose(f) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static const char gateway[] = "connections {\ngw {\nversion = 2\nmobike = no\nfragmentation = no\n"
+                              "proposals = aes128gcm16-prfsha256-x25519\n"
+                              "local {\nauth = psk\nid = gw.example\n}\nremote {\nauth = psk\n}\n"
+                              "children {\nc {\nesp_proposals = aes128gcm16\n"
+                              "local_ts = 10.2.0.0/16\nremote_ts = 10.1.0.0/16\n}\n}\n}\n}\n";
+
 static bool set_up(struct bench *b, unsigned count)
 {
     struct engine_options o = {.cookie_threshold = UINT32_MAX, .block_threshold = UINT32_MAX};
@@ -122,47 +156,12 @@ static bool set_up(struct bench *b, unsigned count)
     b->now = (struct instant){1000000000};
     if (b->initiator.engine == NULL || b->responder.engine == NULL)
         return false;
-    const char *secret = "secrets { ike-all { secret = a-long-enough-secret-of-the-bench } }\n";
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return false;
-    fputs("connections {\n", f);
-    for (unsigned i = 0; i < count; i++)
-        fprintf(f,
-                "c%u { version = 2 mobike = no fragmentation = no remote_addrs = 192.0.2.2 "
-                "proposals = aes128gcm16-prfsha256-x25519\n"
-                " local { auth = psk id = c%u.example }\n remote { auth = psk id = gw.example }\n"
-                " children { c { esp_proposals = aes128gcm16 local_ts = 10.1.0.0/16 remote_ts = "
-                "10.2.0.0/16 } } }\n",
-                i, i);
-    fprintf(f, "}\n%s", secret);
-    fclose(f);
-    /* one key a line: the settings syntax */
-    char *spread = malloc(size * 2 + 1), *p = spread;
-    for (char *c = text; spread != NULL && *c != '\0'; c++) {
-        if (c[0] == ' ' && (strncmp(c, " mobike", 7) == 0 || strncmp(c, " fragm", 6) == 0 ||
-                            strncmp(c, " remote_", 8) == 0 || strncmp(c, " proposals", 10) == 0 ||
-                            strncmp(c, " id ", 4) == 0 || strncmp(c, " local_ts", 9) == 0 ||
-                            strncmp(c, " }", 2) == 0))
-            *p++ = '\n';
-        *p++ = *c;
-    }
-    if (spread != NULL)
-        *p = '\0';
-    bool ok = spread != NULL && load(b->initiator.engine, spread, b->now);
+    char *text = initiators(count);
+    bool ok = text != NULL && load(b->initiator.engine, text, b->now) &&
+              load(b->responder.engine, gateway, b->now) &&
+              load(b->responder.engine, secrets, b->now);
     free(text);
-    free(spread);
-    char gateway[1024];
-    snprintf(gateway, sizeof gateway,
-             "connections {\ngw {\nversion = 2\nmobike = no\nfragmentation = no\nproposals = "
-             "aes128gcm16-prfsha256-x25519\n"
-             "local {\nauth = psk\nid = gw.example\n}\nremote {\nauth = psk\n}\n"
-             "children {\nc {\nesp_proposals = aes128gcm16\nlocal_ts = 10.2.0.0/16\nremote_ts = "
-             "10.1.0.0/16\n}\n}\n}\n}\n%s",
-             "secrets {\nike-all {\nsecret = a-long-enough-secret-of-the-bench\n}\n}\n");
-    return ok && load(b->responder.engine, gateway, b->now);
+    return ok;
 }
 
 static void clear(struct bench *b)
@@ -209,113 +208,130 @@ struct result {
     double limit_s, initiator_s, responder_s;
 };
 
+static double share(const struct result *r, double ours_s)
+{
+    return r->limit_s / ours_s;
+}
+
 /* count handshakes in slices, each beside as many bare ones; medians of the slices. */
 static bool measure(struct bench *b, unsigned from, unsigned count, struct result *out)
 {
     size_t slices = count / SLICE;
     double *values = calloc(slices * 3, sizeof *values);
-    if (values == NULL)
-        return false;
-    for (size_t s = 0; s < slices; s++) {
+    bool ok = values != NULL;
+    for (size_t s = 0; ok && s < slices; s++) {
         b->initiator.cpu_s = b->responder.cpu_s = 0;
-        if (!bare_handshake(SLICE, &values[s])) {
-            free(values);
-            return false;
-        }
+        ok = bare_handshake(SLICE, &values[s]);
         initiate(b, from + (unsigned)s * SLICE, SLICE);
         values[slices + s] = b->initiator.cpu_s / SLICE;
         values[2 * slices + s] = b->responder.cpu_s / SLICE;
     }
-    *out = (struct result){median(values, slices), median(values + slices, slices),
-                           median(values + 2 * slices, slices)};
+    if (ok)
+        *out = (struct result){median(values, slices), median(values + slices, slices),
+                               median(values + 2 * slices, slices)};
     free(values);
-    return true;
+    return ok;
 }
 
-int bench_handshake(int argc, char **argv)
+struct results {
+    struct result few, many;
+    double octets_per_sa, octets_half_open;
+};
+
+static bool measure_handshakes(struct results *out)
 {
-    bool json = false;
-    unsigned total = 10000;
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else
-            total = (unsigned)strtoul(argv[i], NULL, 10) < 2000
-                        ? 2000
-                        : (unsigned)strtoul(argv[i], NULL, 10);
     struct bench b = {0};
-    struct result first, last;
-    if (!set_up(&b, total)) {
-        fprintf(stderr, "bench handshake: cannot set up the engines\n");
-        clear(&b);
-        return 1;
-    }
-    initiate(&b, 0, SLICE);
+    bool ok = set_up(&b, MANY);
+    if (ok)
+        initiate(&b, 0, SLICE); /* first uses: algorithms, arenas */
     size_t before = heap_in_use();
-    bool ok = measure(&b, SLICE, 1000 - SLICE, &first);
-    initiate(&b, 1000, total - 2000);
-    ok = ok && measure(&b, total - 1000, 1000, &last);
-    size_t after = heap_in_use();
-    unsigned up = b.up;
-    double memory = ((double)after - (double)before) / (total - SLICE) / 2;
-    clear(&b);
-    if (!ok || up != total) {
-        fprintf(stderr, "bench handshake: %u of %u handshakes succeeded\n", up, total);
-        return 1;
+    ok = ok && measure(&b, SLICE, FEW - SLICE, &out->few);
+    if (ok)
+        initiate(&b, FEW, MANY - 2 * FEW);
+    ok = ok && measure(&b, MANY - FEW, FEW, &out->many);
+    out->octets_per_sa = ((double)heap_in_use() - (double)before) / (MANY - SLICE) / 2;
+    if (ok && b.up != MANY) {
+        fprintf(stderr, "bench handshake: %u of %d handshakes succeeded\n", b.up, MANY);
+        ok = false;
     }
-    b.drop_auth = true;
-    if (!set_up(&b, 1000))
-        return 1;
-    /* What the initiators keep is measured apart: the responder's share is the difference of two
-     * runs. */
-    struct bench alone = {0};
-    initiate(&b, 0, 100);
-    before = heap_in_use();
-    initiate(&b, 100, 900);
-    after = heap_in_use();
-    double half_open_both = ((double)after - (double)before) / 900;
-    struct engine_counters counters;
-    engine_counters(b.responder.engine, &counters);
+    clear(&b);
+    return ok;
+}
+
+/* What the responder's engine gives back when it goes, and its half-open SAs with it. */
+static bool measure_half_open(struct results *out)
+{
+    struct bench b = {.drop_auth = true};
+    struct engine_counters counters = {0};
+    bool ok = set_up(&b, FEW);
+    if (ok) {
+        initiate(&b, 0, FEW);
+        engine_counters(b.responder.engine, &counters);
+    }
+    size_t before = heap_in_use();
     engine_free(b.responder.engine);
     b.responder.engine = NULL;
-    double half_open = ((double)after - (double)heap_in_use()) / counters.half_open;
+    out->octets_half_open = ((double)before - (double)heap_in_use()) / FEW;
     clear(&b);
-    clear(&alone);
-    double share = first.limit_s / first.responder_s, share_last = last.limit_s / last.responder_s;
-    if (json) {
-        printf("{\"name\":\"handshake\",\"value\":%.0f,\"unit\":\"handshakes per CPU second, "
-               "responder\",\"limit\":%.0f,\"share\":%.3f,"
-               "\"initiator\":%.0f,\"share_initiator\":%.3f,\"sas\":%u,\"share_at_end\":%.3f,"
-               "\"cost_ratio_end_to_1000\":%.3f,"
-               "\"octets_per_sa\":%.0f,\"octets_half_open\":%.0f}\n",
-               1 / first.responder_s, 1 / first.limit_s, share, 1 / first.initiator_s,
-               first.limit_s / first.initiator_s, total, share_last,
-               (last.responder_s / last.limit_s) / (first.responder_s / first.limit_s), memory,
-               half_open);
-        return 0;
-    }
-    printf("handshake: IKE_SA_INIT + IKE_AUTH + CHILD, PSK, x25519, AES-128-GCM-16, "
-           "PRF-HMAC-SHA-256, records included\n");
-    printf("                          us CPU   per CPU-s   of limit\n");
-    printf("  limit (bare OpenSSL)   %7.1f   %9.0f\n", first.limit_s * 1e6, 1 / first.limit_s);
-    printf("  responder, first 1000  %7.1f   %9.0f   %5.1f %%\n", first.responder_s * 1e6,
-           1 / first.responder_s, share * 100);
-    printf("  initiator, first 1000  %7.1f   %9.0f   %5.1f %%\n", first.initiator_s * 1e6,
-           1 / first.initiator_s, first.limit_s / first.initiator_s * 100);
-    printf("  responder, last of %u  %5.1f   %9.0f   %5.1f %%\n", total, last.responder_s * 1e6,
-           1 / last.responder_s, share_last * 100);
-    printf("  initiator, last of %u  %5.1f   %9.0f   %5.1f %%\n", total, last.initiator_s * 1e6,
-           1 / last.initiator_s, last.limit_s / last.initiator_s * 100);
-    printf("  memory per established IKE SA with one CHILD: %.0f octets (mean of both sides)\n",
-           memory);
-    printf("  memory per half-open IKE SA, responder: %.0f octets (initiator and responder %.0f)\n",
-           half_open, half_open_both);
-    return 0;
+    return ok && counters.half_open == FEW;
 }
 
-#ifdef BENCH_MAIN
-int main(int argc, char **argv)
+static void print_line(FILE *to, const char *what, const struct result *r, double ours_s)
 {
-    return bench_handshake(argc, argv);
+    fprintf(to, "  %-24s %7.1f   %9.0f   %5.1f %%\n", what, ours_s * 1e6, 1 / ours_s,
+            share(r, ours_s) * 100);
 }
-#endif
+
+static double growth(const struct results *r)
+{
+    return share(&r->few, r->few.responder_s) / share(&r->many, r->many.responder_s);
+}
+
+static void print_table(const struct results *r, FILE *to)
+{
+    fputs("handshake: IKE_SA_INIT + IKE_AUTH + CHILD, PSK, x25519, AES-128-GCM-16, "
+          "PRF-HMAC-SHA-256, records included\n"
+          "                            us CPU   per CPU-s   of limit\n",
+          to);
+    print_line(to, "limit (bare OpenSSL)", &r->few, r->few.limit_s);
+    print_line(to, "responder, first 1000", &r->few, r->few.responder_s);
+    print_line(to, "initiator, first 1000", &r->few, r->few.initiator_s);
+    print_line(to, "limit, meanwhile", &r->many, r->many.limit_s);
+    print_line(to, "responder, last of 10000", &r->many, r->many.responder_s);
+    print_line(to, "initiator, last of 10000", &r->many, r->many.initiator_s);
+    fprintf(to,
+            "  cost at 10000 SAs by cost at 1000 (responder, both by their limit): %.2f\n"
+            "  memory per established IKE SA with one CHILD: %.0f octets (mean of both sides)\n"
+            "  memory per half-open IKE SA, responder: %.0f octets\n",
+            growth(r), r->octets_per_sa, r->octets_half_open);
+}
+
+static json_t *side_json(const struct result *r, double ours_s)
+{
+    return json_pack("{s:f, s:f, s:f}", "value", 1 / ours_s, "limit", 1 / r->limit_s, "share",
+                     share(r, ours_s));
+}
+
+static json_t *to_json(const struct results *r)
+{
+    return json_pack(
+        "{s:s, s:f, s:s, s:f, s:f, s:o, s:o, s:o, s:f, s:f, s:f}", "name", "handshake", "value",
+        1 / r->few.responder_s, "unit", "handshakes per CPU second, responder", "limit",
+        1 / r->few.limit_s, "share", share(&r->few, r->few.responder_s), "initiator",
+        side_json(&r->few, r->few.initiator_s), "responder_at_10000",
+        side_json(&r->many, r->many.responder_s), "initiator_at_10000",
+        side_json(&r->many, r->many.initiator_s), "cost_at_10000_by_cost_at_1000", growth(r),
+        "octets_per_sa", r->octets_per_sa, "octets_half_open", r->octets_half_open);
+}
+
+json_t *bench_handshake(FILE *table)
+{
+    struct results r = {0};
+    if (!measure_handshakes(&r) || !measure_half_open(&r)) {
+        fputs("bench handshake: failed\n", stderr);
+        return NULL;
+    }
+    if (table != NULL)
+        print_table(&r, table);
+    return to_json(&r);
+}

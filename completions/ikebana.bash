@@ -4,7 +4,7 @@ _ikebana()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     local command='' i word vici=()
-    local commands='up down rekey list why explain load log version completion help'
+    local commands='up down rekey list why explain load bench log version completion help'
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -57,6 +57,7 @@ _ikebana()
         mapfile -t COMPREPLY < <(compgen -W "$(ikebana "${vici[@]}" list --names 2>/dev/null)" -- "$current")
         ;;
     load) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    bench) mapfile -t COMPREPLY < <(compgen -W 'handshake esp up' -- "$current") ;;
     completion) mapfile -t COMPREPLY < <(compgen -W 'bash' -- "$current") ;;
     esac
 }

@@ -63,6 +63,7 @@ cli_command cli_up, cli_down, cli_rekey;             /* cli_control.c */
 cli_command cli_list, cli_why, cli_log, cli_version; /* cli_list.c, cli_why.c */
 cli_command cli_load;                                /* cli_load.c */
 cli_command cli_explain;                             /* cli_explain.c */
+cli_command cli_bench;                               /* cli_bench.c */
 cli_command cli_completion;                          /* ikebana.c */
 
 #endif

@@ -31,6 +31,8 @@ static const struct row rows[] = {
     {"explain", "WHAT", "what a status, notify, cause or RAS error means", cli_explain, 1, ANY, ""},
     {"load", "[FILE]", "load connections and secrets from a swanctl.conf", cli_load, 0, 1,
      "--file"},
+    {"bench", "[NAME]", "how fast it is beside what OpenSSL allows: handshake, esp, up", cli_bench,
+     0, 1, ""},
     {"log", "", "follow the daemon's events", cli_log, 0, 0, ""},
     {"version", "", "versions of the command and of the daemon", cli_version, 0, 0, ""},
     {"completion", "bash", "print the completion script of a shell", cli_completion, 0, 1, ""},

@@ -37,6 +37,7 @@ class Command(unittest.TestCase):
         self.wrong("list", "--json=1", says="takes no value")
         self.wrong("list", "--vici", "/run/x", says="unix:///PATH")
         self.wrong("load", "a", "--file", "b", says="expected one file")
+        self.wrong("bench", "speed", says="handshake")
         self.wrong("explain", "no such thing", says="accepted")
 
     def test_no_daemon_is_3(self):
