@@ -338,7 +338,7 @@ void daemon_visit_workers(struct daemon *d, daemon_visit *visit, void (*finish)(
 {
     struct visit *v = calloc(1, sizeof *v);
     struct job *jobs[WORKERS_MAX] = {NULL};
-    bool has_all = v != NULL;
+    bool has_all = v != NULL && d->worker_count > 0;
     for (unsigned i = 0; i < d->worker_count && has_all; i++) {
         jobs[i] = worker_job(JOB_VISIT);
         has_all = jobs[i] != NULL;

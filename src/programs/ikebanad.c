@@ -41,7 +41,7 @@ struct program {
     struct vici_server *vici;
     uv_signal_t term, interrupt, hangup;
     struct arena arena;
-    bool is_ending, is_clean;
+    bool is_running, is_ending, is_clean;
 };
 
 /* ---- options ---- */
@@ -209,8 +209,8 @@ static bool load_config(struct program *p)
     bool is_loaded = config_loader_load(p->loader, p->options.config, &found);
     bool has_failure = print_findings(p, &found);
     if (!is_loaded)
-        output_line(&p->output, LOG_LEVEL_ERROR, "%s was not loaded: what runs stays as it is",
-                    p->options.config);
+        output_line(&p->output, LOG_LEVEL_ERROR, "%s was not loaded%s", p->options.config,
+                    p->is_running ? ": what runs stays as it is" : "");
     else
         output_line(&p->output, has_failure ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
                     "%s: %zu connections and %zu secrets are loaded%s", p->options.config,
@@ -307,9 +307,7 @@ static bool start(struct program *p)
     };
     bool ok = daemon_start(p->daemon, &o, &found);
     print_findings(p, &found);
-    if (!ok)
-        output_line(&p->output, LOG_LEVEL_ERROR, "ikebanad cannot start");
-    else if (daemon_tun(p->daemon)[0] == '\0')
+    if (ok && daemon_tun(p->daemon)[0] == '\0')
         output_line(&p->output, LOG_LEVEL_WARNING,
                     "no TUN device%s: SAs are negotiated, traffic is not carried",
                     p->options.tun == NULL ? " (--no-tun)" : "");
@@ -336,10 +334,12 @@ static int run(struct program *p)
     if (ok && p->options.config != NULL)
         ok = load_config(p);
     if (!ok) {
+        output_line(&p->output, LOG_LEVEL_ERROR, "ikebanad cannot start");
         vici_server_stop(p->vici);
         history_close(p->history);
         return EXIT_CANNOT_RUN;
     }
+    p->is_running = true;
     watch(p, &p->term, SIGTERM, told_to_end);
     watch(p, &p->interrupt, SIGINT, told_to_end);
     watch(p, &p->hangup, SIGHUP, hung_up);
