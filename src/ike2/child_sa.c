@@ -507,10 +507,10 @@ static void remove_sa(struct world *w, const struct child_sa *c, bool is_inbound
 
 void child_remove_outbound(struct world *w, struct child_sa *c)
 {
-    if (c->spi_out == 0)
+    if (c->is_outbound_removed)
         return;
     remove_sa(w, c, false);
-    c->spi_out = 0;
+    c->is_outbound_removed = true;
     c->is_waiting_for_use = false;
 }
 
