@@ -691,8 +691,8 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
     world_outcome(w, t->ticket, true, NULL);
     if (!survives) {
+        /* theirs is used when the peer does: our answer about it may not be there yet. */
         child_event_rekeyed(w, sa, theirs);
-        child_use(w, theirs);
         c->state = CHILD_SA_REPLACED;
         c->rekey_at = INSTANT_NEVER;
         close_later(w, sa, c->id);
