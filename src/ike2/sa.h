@@ -40,6 +40,7 @@ struct child_sa {
     const struct child_conf *conf;
     uint32_t id, spi_in, spi_out;
     enum child_sa_state state;
+    bool is_outbound_removed; /* a close is on its way: nothing is sent on it any more */
     bool in_udp,
         is_waiting_for_use; /* outbound is installed but the old one is still used, RFC 7296 2.8 */
     struct suite suite;
