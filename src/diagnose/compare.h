@@ -9,8 +9,8 @@
  * its end". "" = nothing that is worth a sentence. */
 const char *diagnose_compare_identities(const char *expected, const char *seen, struct arena *a);
 
-/* Two lists of items with ", " between them: "missing: 10.2.0.0/16", "A instead of B". "" =
- * the same items. */
+/* Two lists of items with ", " between them: "missing: 10.2.0.0/16", "A instead of B". "" = the
+ * same items, or one item each. */
 const char *diagnose_compare_lists(const char *expected, const char *seen, struct arena *a);
 
 /* What of the finding's expected and seen differs, where its cause is about identities or

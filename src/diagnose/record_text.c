@@ -42,8 +42,8 @@ static bool is(const json_t *o, const char *key, const char *value)
     return strcmp(str(o, key), value) == 0;
 }
 
-/* ["a", "b"] joined. */
-static const char *joined(const json_t *list, const char *between, struct arena *a)
+/* ["a", "b"] as "a, b". */
+static const char *joined(const json_t *list, struct arena *a)
 {
     const char *out = "";
     size_t i;
@@ -52,7 +52,7 @@ static const char *joined(const json_t *list, const char *between, struct arena 
     {
         const char *s = json_string_value(item);
         if (s != NULL)
-            out = arena_text(a, "%s%s%s", out, *out == '\0' ? "" : between, s);
+            out = arena_text(a, "%s%s%s", out, *out == '\0' ? "" : ", ", s);
     }
     return out;
 }
@@ -362,8 +362,8 @@ static void agreed(struct page *p, const json_t *r)
         page_line(p, STYLE_PLAIN, "IKE SA", sa_text(ike, "", ike_spis, a));
     if (num(child, "id") > 0 || *str(child, "suite") != '\0')
         page_line(p, STYLE_PLAIN, "CHILD SA", sa_text(child, str(r, "child"), child_spis, a));
-    const char *local_ts = joined(json_object_get(child, "local_ts"), ", ", a);
-    const char *remote_ts = joined(json_object_get(child, "remote_ts"), ", ", a);
+    const char *local_ts = joined(json_object_get(child, "local_ts"), a);
+    const char *remote_ts = joined(json_object_get(child, "remote_ts"), a);
     if (*local_ts != '\0' || *remote_ts != '\0')
         page_line(p, STYLE_PLAIN, "traffic",
                   arena_text(a, "%s here, %s there", local_ts, remote_ts));
@@ -371,9 +371,26 @@ static void agreed(struct page *p, const json_t *r)
 
 /* ---- trail ---- */
 
+/* The two NAT detections always come together (RFC 7296 2.23): one of them is enough to be read. */
+static const char *notifies_text(const json_t *list, struct arena *a)
+{
+    const char *out = "";
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const char *name = json_string_value(item);
+        if (name == NULL || (strcmp(name, "NAT_DETECTION_DESTINATION_IP") == 0 &&
+                             strstr(out, "NAT_DETECTION_SOURCE_IP") != NULL))
+            continue;
+        out = arena_text(a, "%s%s%s", out, *out == '\0' ? "" : " ", name);
+    }
+    return out;
+}
+
 static const char *payloads_text(const json_t *t, struct arena *a)
 {
-    const char *notifies = joined(json_object_get(t, "notifies"), " ", a), *out = "";
+    const char *notifies = notifies_text(json_object_get(t, "notifies"), a), *out = "";
     const json_t *list = json_object_get(t, "payloads"), *item;
     size_t i;
     json_array_foreach(list, i, item)

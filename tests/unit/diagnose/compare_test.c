@@ -62,9 +62,10 @@ static void lists_name_what_one_of_them_lacks(void **state)
         {"a, b", "a", "missing: b"},
         {"a, b", "b, a", ""},
         {"a", "a, b", "added: b"},
-        {"a", "b", "b instead of a"},
+        {"a", "b", ""}, /* one against one is seen without help */
+        {"a, b", "c", "c instead of a, b"},
         {"a, b, c", "b, d", "d instead of a, c"},
-        {"a", "aa", "aa instead of a"},
+        {"a, c", "aa", "aa instead of a, c"},
         {"", "a", ""},
         {"a", "", ""},
         {",,,", ", ,", ""},

@@ -193,8 +193,8 @@ static void progress_tells_the_last_message_or_a_hint(void **state)
     assert_string_equal(line_of(&e),
                         "office: hint: 13813 ERROR_IPSEC_IKE_DROP_NO_RESPONSE net.unreachable "
                         "(the network says that the peer cannot be reached): seen ICMP port "
-                        "unreachable; fix: mend the route or the firewall that sent the ICMP "
-                        "error: ICMP port unreachable");
+                        "unreachable; fix: start IKE on 10.0.0.2 if it does not run; else mend the "
+                        "route or the firewall that says: ICMP port unreachable");
 }
 
 static void a_command_ends_with_its_outcome(void **state)

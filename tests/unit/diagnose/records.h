@@ -67,6 +67,7 @@ static inline void add_init(struct record *r)
     uint8_t first = r->is_initiator ? TRAIL_SENT : 0;
     trail_add(r, 0, EXCHANGE_IKE_SA_INIT, 0, first, 264, INIT_PAYLOADS,
               NOTIFY_NAT_DETECTION_SOURCE_IP);
+    r->trail[0].notifies[1] = NOTIFY_NAT_DETECTION_DESTINATION_IP;
     trail_add(r, 12, EXCHANGE_IKE_SA_INIT, 0,
               (uint8_t)(TRAIL_RESPONSE | (r->is_initiator ? 0 : TRAIL_SENT)), 272, INIT_PAYLOADS,
               NOTIFY_NAT_DETECTION_SOURCE_IP);
