@@ -127,7 +127,7 @@ static json_t *finding(struct maker *m, const struct finding *f)
     uint16_t code = row->severity == SEVERITY_FAILURE ? ikebana_finding_status(f) : 0;
     set(o, "status", status(m, code, diagnose_status_words(code)));
     set(o, "reason", status(m, row->reason, row->sentence));
-    set(o, "side", json_string(ikebana_side_name(f->at_fault)));
+    set(o, "at_fault", json_string(ikebana_side_name(f->at_fault)));
     set(o, "phase",
         f->phase == PHASE_NONE ? json_null() : json_string(ikebana_phase_name(f->phase)));
     set(o, "confidence", number(f->confidence));
@@ -229,12 +229,12 @@ static json_t *record(struct maker *m)
     set(o, "role", json_string(r->is_initiator ? "initiator" : "responder"));
     set(o, "version", number_or_null(r->version));
     set(o, "conn", text(m, r->conn));
-    set(o, "child", text(m, r->child));
+    set(o, "child_name", text(m, r->child));
     set(o, "local", end(m, &r->local, r->local_id, r->local_auth));
     set(o, "remote", end(m, &r->remote, r->remote_id, r->remote_auth));
     set(o, "nat", nat);
-    set(o, "ike_sa", ike(m));
-    set(o, "child_sa", child(m));
+    set(o, "ike", ike(m));
+    set(o, "child", child(m));
     set(o, "began", json_string(diagnose_time(r->began_s, m->a)));
     set(o, "took_ms", number(r->took_ms));
     set(o, "findings", findings);

@@ -68,7 +68,7 @@ static const char *subject(const json_t *r, struct arena *a)
 
 static const char *parties(const json_t *r, struct arena *a)
 {
-    const char *conn = str(r, "conn"), *child = str(r, "child");
+    const char *conn = str(r, "conn"), *child = str(r, "child_name");
     const char *local = str(json_object_get(r, "local"), "address");
     const char *remote = str(json_object_get(r, "remote"), "address");
     const char *arrow = is(r, "role", "responder") ? "←" : "→";
@@ -190,14 +190,14 @@ static const char *fault(const json_t *r, const json_t *f, struct arena *a)
 {
     const char *param = str(f, "param");
     bool has_param = *param != '\0';
-    if (is(f, "side", "ours"))
+    if (is(f, "at_fault", "ours"))
         return has_param ? param : "this side";
-    if (is(f, "side", "both"))
+    if (is(f, "at_fault", "both"))
         return has_param ? arena_text(a, "%s, against what the peer has", param)
                          : "the two sides do not agree";
-    if (is(f, "side", "peer"))
+    if (is(f, "at_fault", "peer"))
         return has_param ? arena_text(a, "the peer (here: %s)", param) : "the peer";
-    if (is(f, "side", "path")) {
+    if (is(f, "at_fault", "path")) {
         const char *local = str(json_object_get(r, "local"), "address");
         const char *remote = str(json_object_get(r, "remote"), "address");
         const char *path =
@@ -346,7 +346,7 @@ static void agreed(struct page *p, const json_t *r)
                                                                                      "spi_out"};
     struct arena *a = p->arena;
     const json_t *local = json_object_get(r, "local"), *remote = json_object_get(r, "remote");
-    const json_t *child = json_object_get(r, "child_sa"), *nat = json_object_get(r, "nat");
+    const json_t *child = json_object_get(r, "child"), *nat = json_object_get(r, "nat");
     bool is_up = is(r, "result", "up") || is(r, "result", "partial");
 
     if (*str(local, "address") != '\0' || *str(remote, "address") != '\0')
@@ -357,11 +357,11 @@ static void agreed(struct page *p, const json_t *r)
                   yes(nat, "here") && yes(nat, "there") ? "both sides are behind a NAT"
                   : yes(nat, "here")                    ? "this side is behind a NAT"
                                                         : "the peer is behind a NAT");
-    const json_t *ike = json_object_get(r, "ike_sa");
+    const json_t *ike = json_object_get(r, "ike");
     if (is_up || *str(ike, "suite") != '\0')
         page_line(p, STYLE_PLAIN, "IKE SA", sa_text(ike, "", ike_spis, a));
     if (num(child, "id") > 0 || *str(child, "suite") != '\0')
-        page_line(p, STYLE_PLAIN, "CHILD SA", sa_text(child, str(r, "child"), child_spis, a));
+        page_line(p, STYLE_PLAIN, "CHILD SA", sa_text(child, str(r, "child_name"), child_spis, a));
     const char *local_ts = joined(json_object_get(child, "local_ts"), a);
     const char *remote_ts = joined(json_object_get(child, "remote_ts"), a);
     if (*local_ts != '\0' || *remote_ts != '\0')
