@@ -299,6 +299,29 @@ static void bad_weather_ends_well(void **state)
     }
 }
 
+static uint64_t octets_of(uint8_t seed, uint64_t weather)
+{
+    struct life *l = calloc(1, sizeof *l);
+    begin(l, seed);
+    l->wounded = SIZE_MAX;
+    l->weather = weather;
+    live(l);
+    uint64_t hash = l->sim.octets_hash;
+    sim_clear(&l->sim);
+    free(l);
+    return hash;
+}
+
+static void the_same_seed_and_inputs_give_the_same_octets(void **state)
+{
+    (void)state;
+    for (uint8_t seed = 0; seed < 4; seed++) {
+        assert_true(octets_of(seed, 0) == octets_of(seed, 0));
+        assert_true(octets_of(seed, 99) == octets_of(seed, 99));
+        assert_true(octets_of(seed, 0) != octets_of((uint8_t)(seed + 1), 0));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +332,7 @@ int main(void)
         cmocka_unit_test(any_one_datagram_may_come_again_much_later),
         cmocka_unit_test(every_race_ends_well),
         cmocka_unit_test(bad_weather_ends_well),
+        cmocka_unit_test(the_same_seed_and_inputs_give_the_same_octets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
