@@ -697,8 +697,19 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
     case DP_FAULT:
         finding_set(&why, in->cause);
         why.phase = PHASE_ESTABLISHED;
+        if (ikebana_cause_row(in->cause)->severity == SEVERITY_FAILURE) {
+            /* The data plane could not take the SA: a child that carries nothing is closed. */
+            why.param = policy_param(&w->arena, c->conn, c->conf, "esp_proposals");
+            why.expected = "that the data plane takes the SA";
+            why.seen = arena_text(&w->arena, "it refused SPI %08x", in->spi);
+            ike2_refused(w, sa, NULL, &why);
+            ike2_want_close_child(w, sa, c->id, 0);
+            break;
+        }
         why.param = policy_param(&w->arena, c->conn, c->conf, "replay_window");
-        why.expected = arena_text(&w->arena, "%u", c->conf->replay_window * 2);
+        why.expected = in->cause == CAUSE_ESP_REPLAY
+                           ? arena_text(&w->arena, "%u", c->conf->replay_window * 2)
+                           : "packets that the SA accepts";
         why.seen = arena_text(&w->arena, "%llu packets on SPI %08x", (unsigned long long)in->count,
                               in->spi);
         ike2_refused(w, sa, NULL, &why);
