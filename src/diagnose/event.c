@@ -135,8 +135,10 @@ static const char *record_text(const struct record *r, struct arena *a)
     size_t warnings = 0;
     for (size_t i = 0; i < r->finding_count; i++)
         warnings += ikebana_cause_row(r->findings[i]->cause)->severity == SEVERITY_WARNING;
-    if (warnings > 0 && !(has_failed && warnings == 1 && f == record_verdict(r) &&
-                          ikebana_cause_row(f->cause)->severity == SEVERITY_WARNING))
+    /* The one that the line names as its reason is not counted again. */
+    if (has_failed && f != NULL && ikebana_cause_row(f->cause)->severity == SEVERITY_WARNING)
+        warnings--;
+    if (warnings > 0)
         out = arena_text(a, "%s, %zu warning%s", out, warnings, warnings == 1 ? "" : "s");
     if (r->number != 0 && (has_failed || warnings > 0))
         out = arena_text(a, "%s; see ikebana why %" PRIu64, out, r->number);
