@@ -12,12 +12,14 @@ enum {
     EXT_MAX = 16,
 };
 
-static uint64_t number_of(const uint8_t *at, size_t len)
+static inline struct ip_number ipv4_number(const uint8_t *at)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        n = n << 8 | at[i];
-    return n;
+    uint32_t low;
+    memcpy(&low, at, sizeof low);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    low = __builtin_bswap32(low);
+#endif
+    return (struct ip_number){0, low};
 }
 
 static inline struct ip_number ipv6_number(const uint8_t *at)
@@ -86,8 +88,8 @@ static bool parse_ipv4(struct span packet, struct inner *out)
     out->df = (fragment & 0x4000) != 0;
     out->is_later_fragment = (fragment & 0x1fff) != 0;
     out->protocol = h[9];
-    out->src = (struct ip_number){0, number_of(h + 12, 4)};
-    out->dst = (struct ip_number){0, number_of(h + 16, 4)};
+    out->src = ipv4_number(h + 12);
+    out->dst = ipv4_number(h + 16);
     if (!out->is_later_fragment) {
         struct reader b = reader_of(body);
         parse_ports(&b, out);
@@ -223,8 +225,8 @@ bool esp_filter_from(const struct selectors *s, struct filter *out)
         to->port_from = from->port_from;
         to->port_to = from->port_to;
         if (from->family == FAMILY_V4) {
-            to->from.low = number_of(from->from, 4);
-            to->to.low = number_of(from->to, 4);
+            to->from = ipv4_number(from->from);
+            to->to = ipv4_number(from->to);
         } else {
             to->from = ipv6_number(from->from);
             to->to = ipv6_number(from->to);

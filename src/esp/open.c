@@ -79,11 +79,6 @@ static void tell_lifetime(const struct open_run *run, atomic_bool *told, uint8_t
         atomic_store_explicit(told, true, memory_order_relaxed);
 }
 
-static bool is_spent(uint64_t used, uint64_t limit)
-{
-    return limit != 0 && used >= limit;
-}
-
 static uint64_t packets_so_far(const struct open_run *run)
 {
     return atomic_load_explicit(&run->c->packets, memory_order_relaxed) + run->packets;
@@ -92,6 +87,13 @@ static uint64_t packets_so_far(const struct open_run *run)
 static uint64_t bytes_so_far(const struct open_run *run)
 {
     return atomic_load_explicit(&run->c->bytes, memory_order_relaxed) + run->bytes;
+}
+
+/* The limits of packets and octets; 0: none. */
+static bool is_spent(const struct open_run *run, uint64_t packets, uint64_t bytes)
+{
+    return (packets != 0 && packets_so_far(run) >= packets) ||
+           (bytes != 0 && bytes_so_far(run) >= bytes);
 }
 
 static void tell_use(struct open_run *run)
@@ -125,8 +127,7 @@ static void finish(struct open_run *run)
     atomic_store_explicit(&run->c->sequence, sa->inbound->replay.top, memory_order_relaxed);
     tell_use(run);
     run->packets = run->bytes = 0;
-    if (is_spent(packets_so_far(run), sa->soft_packets) ||
-        is_spent(bytes_so_far(run), sa->soft_bytes))
+    if (is_spent(run, sa->soft_packets, sa->soft_bytes))
         tell_lifetime(run, &sa->soft_told, TELL_SOFT);
 }
 
@@ -210,15 +211,13 @@ static void unpack(struct open_run *run, struct esp_packet *p, uint8_t *text, si
     p->verdict = ESP_SEND;
 }
 
-static void open_one(struct open_run *run, struct esp_packet *p)
+/* head: SPI and sequence number, whose value is low; body: what follows them. */
+static void open_one(struct open_run *run, struct esp_packet *p, struct span head, uint32_t low,
+                     struct span body)
 {
     struct sa *sa = run->sa;
     struct replay *replay = &sa->inbound->replay;
-    struct reader r = reader_of(span_of(p->data, p->len));
-    struct span head = take(&r, ESP_HEADER_LEN);
-    struct reader number = reader_of(head);
-    (void)take_u32(&number);
-    uint32_t low = take_u32(&number);
+    struct reader r = reader_of(body);
     struct span iv = take(&r, sa->iv_len);
     struct span text = take_counted(&r, r.left.len, sa->icv_len);
     struct span icv = take(&r, sa->icv_len);
@@ -226,8 +225,7 @@ static void open_one(struct open_run *run, struct esp_packet *p)
         drop(run, p, ESP_TOO_SHORT);
         return;
     }
-    if (is_spent(packets_so_far(run), sa->hard_packets) ||
-        is_spent(bytes_so_far(run), sa->hard_bytes)) {
+    if (is_spent(run, sa->hard_packets, sa->hard_bytes)) {
         p->verdict = ESP_DROP;
         p->why = ESP_LIFETIME;
         count_add(&run->c->dropped[ESP_LIFETIME], 1);
@@ -298,8 +296,10 @@ static void open_packet(struct open_run *run, struct esp_packet *p)
         return;
     }
     struct reader r = reader_of(span_of(p->data, p->len));
-    p->spi = take_u32(&r);
-    (void)take_u32(&r);
+    struct span head = take(&r, ESP_HEADER_LEN);
+    struct reader numbers = reader_of(head);
+    p->spi = take_u32(&numbers);
+    uint32_t low = take_u32(&numbers);
     if (!good(&r)) {
         drop_stray(run, p, ESP_TOO_SHORT);
         return;
@@ -307,7 +307,7 @@ static void open_packet(struct open_run *run, struct esp_packet *p)
     if (!find(run, p))
         return;
     p->policy_id = run->sa->child_id;
-    open_one(run, p);
+    open_one(run, p, head, low, r.left);
 }
 
 void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
