@@ -326,13 +326,14 @@ static uint64_t host_hash(const struct world *w, const struct address *a)
     return map_hash(&w->by_address, a->bytes, sizeof a->bytes);
 }
 
-uint64_t world_half_open_key(const struct world *w, uint64_t spi_i, const struct address *remote)
+uint64_t world_half_open_key(const struct world *w, struct span request,
+                             const struct address *remote)
 {
     struct {
-        uint64_t spi;
+        uint64_t request;
         uint8_t host[16];
         uint64_t port;
-    } key = {spi_i, {0}, remote->port};
+    } key = {map_hash(&w->half_open, request.at, request.len), {0}, remote->port};
     memcpy(key.host, remote->bytes, sizeof key.host);
     return map_hash(&w->half_open, &key, sizeof key);
 }
@@ -350,7 +351,7 @@ static void count_host(struct world *w, const struct address *remote, int by)
 
 bool world_half_open_add(struct world *w, struct half_open *h)
 {
-    uint64_t key = world_half_open_key(w, h->spi_i, &h->path.remote);
+    uint64_t key = world_half_open_key(w, span_of(h->octets, h->request_len), &h->path.remote);
     h->timer.owner = h;
     if (!map_set(&w->half_open, key, h))
         return false;
@@ -368,7 +369,9 @@ bool world_half_open_add(struct world *w, struct half_open *h)
 
 void world_half_open_drop(struct world *w, struct half_open *h)
 {
-    map_remove(&w->half_open, world_half_open_key(w, h->spi_i, &h->path.remote));
+    uint64_t key = world_half_open_key(w, span_of(h->octets, h->request_len), &h->path.remote);
+    if (map_get(&w->half_open, key) == h)
+        map_remove(&w->half_open, key);
     map_remove(&w->half_open_by_spi, h->spi_r);
     timers_remove(&w->half_timers, &h->timer);
     w->counters.half_open--;

@@ -110,7 +110,10 @@ uint32_t world_new_esp_spi(struct world *w, struct ike_sa *sa);
 void world_free_esp_spi(struct world *w, uint32_t spi);
 struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa);
 
-uint64_t world_half_open_key(const struct world *w, uint64_t spi_i, const struct address *remote);
+/* By all octets of the request, not by SPIi alone: nobody else's request can take the place of the
+ * initiator's. */
+uint64_t world_half_open_key(const struct world *w, struct span request,
+                             const struct address *remote);
 /* The world owns it from then on. false: no memory. */
 bool world_half_open_add(struct world *w, struct half_open *h);
 void world_half_open_drop(struct world *w, struct half_open *h);

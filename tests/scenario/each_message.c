@@ -70,7 +70,7 @@ static unsigned roll(struct life *l)
     return (unsigned)(l->weather >> 33) % 100;
 }
 
-static void on_send(void *context, const struct sim_capture *c)
+static bool on_send(void *context, const struct sim_capture *c)
 {
     struct life *l = context;
     if (l->weather != 0) {
@@ -82,10 +82,10 @@ static void on_send(void *context, const struct sim_capture *c)
             sim_filter(c->from, FILTER_DUPLICATE, 1, 0, -1, 0);
         else if (fate < 30)
             sim_filter(c->from, FILTER_DELAY, 1, 0, -1, roll(l) * 30);
-        return;
+        return true;
     }
     if (l->sent++ != l->wounded)
-        return;
+        return true;
     switch (l->wound) {
     case LOST:
         sim_filter(c->from, FILTER_DROP, 1, 0, -1, 0);
@@ -110,6 +110,7 @@ static void on_send(void *context, const struct sim_capture *c)
     case WOUNDS:
         break;
     }
+    return true;
 }
 
 static void begin(struct life *l, uint8_t seed)

@@ -209,7 +209,8 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
     if (s->on_send != NULL) {
         struct sim_capture c = {.from = from, .datagram = *d};
         c.to = sim_receiver(s, &c.datagram);
-        s->on_send(s->on_send_context, &c);
+        if (!s->on_send(s->on_send_context, &c))
+            return;
     }
     int64_t delay = s->latency_ms;
     unsigned copies = 1;
@@ -594,24 +595,28 @@ void sim_streams_stop(struct sim *s)
 
 /* ---- inside the engines: for hostile messages ---- */
 
-struct ike_sa *sim_ike_sa(struct sim_host *h, size_t n)
+struct ike_sa *sim_first_sa(struct sim_host *h)
 {
-    const struct world *w = &h->engine->world;
-    struct ike_sa *sa = world_sa_after(w, 0);
-    while (n-- > 0 && sa != NULL)
-        sa = world_sa_after(w, sa->id);
-    return sa;
+    return world_sa_after(&h->engine->world, 0);
 }
 
-bool sim_seal(struct sim_host *from, size_t n, uint8_t exchange, bool is_response,
+struct ike_sa *sim_sa_of(struct sim_host *from, struct span datagram)
+{
+    struct ike_header h;
+    struct wire_error why;
+    if (!wire_parse_header(datagram, &h, &why))
+        return NULL;
+    bool is_initiator = (h.flags & IKE_FLAG_INITIATOR) != 0;
+    return map_get(&from->engine->world.by_spi, is_initiator ? h.spi_i : h.spi_r);
+}
+
+bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool is_response,
               uint32_t message_id, uint8_t first, struct span plain, struct datagram *out)
 {
-    struct world *w = &from->engine->world;
-    struct ike_sa *sa = sim_ike_sa(from, n);
     struct outgoing o;
-    if (sa == NULL || sa->keys == NULL)
+    if (sa->keys == NULL)
         return false;
-    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, is_response, message_id);
+    out_begin(&o, &from->engine->world, sa, EXCHANGE_INFORMATIONAL, is_response, message_id);
     o.header.exchange = exchange;
     put_span(&o.writer, plain);
     o.first = first;
@@ -622,26 +627,28 @@ bool sim_seal(struct sim_host *from, size_t n, uint8_t exchange, bool is_respons
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
                       struct datagram *out)
 {
-    struct ike_sa *sa = sim_ike_sa(from, 0);
-    if (sa == NULL || !sim_seal(from, 0, exchange, false, sa->window.next_id, first, plain, out))
+    struct ike_sa *sa = sim_first_sa(from);
+    if (sa == NULL || !sim_seal(from, sa, exchange, false, sa->window.next_id, first, plain, out))
         return false;
     sa->window.next_id++;
     return true;
 }
 
-bool sim_open(struct sim_host *to, const struct datagram *d, uint8_t *first, struct span *plain)
+bool sim_open(struct sim_host *from, struct span datagram, uint8_t *first, struct span *plain)
 {
-    struct world *w = &to->engine->world;
+    struct ike_sa *sa = sim_sa_of(from, datagram);
     struct message m;
     struct wire_error error;
     struct finding why;
     bool is_authentic;
-    if (!wire_parse_message(d->bytes, &m, &error) || !m.has_sk)
+    if (sa == NULL || sa->keys == NULL || !wire_parse_message(datagram, &m, &error) || !m.has_sk)
         return false;
-    bool from_initiator = (m.header.flags & IKE_FLAG_INITIATOR) != 0;
-    struct ike_sa *sa = map_get(&w->by_spi, from_initiator ? m.header.spi_r : m.header.spi_i);
     size_t before = m.payload_count;
-    if (sa == NULL || !message_open(w, sa, &m, &is_authentic, &why))
+    /* Seen with the peer's eyes. */
+    sa->is_initiator = !sa->is_initiator;
+    bool ok = message_open(&from->engine->world, sa, &m, &is_authentic, &why);
+    sa->is_initiator = !sa->is_initiator;
+    if (!ok)
         return false;
     *first = m.sk_first_payload;
     *plain = (struct span){NULL, 0};

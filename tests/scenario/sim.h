@@ -119,7 +119,8 @@ struct sim {
     uint32_t broken;
     char broken_text[256]; /* the first one */
     FILE *log;             /* NULL = silent */
-    void (*on_send)(void *context, const struct sim_capture *c);
+    /* false: the datagram is swallowed */
+    bool (*on_send)(void *context, const struct sim_capture *c);
     void *on_send_context;
 };
 
@@ -170,18 +171,21 @@ const char *sim_check_tables(struct sim *s);
 uint64_t sim_digest(const struct sim_host *h);
 size_t sim_child_count(const struct sim_host *h); /* inbound SAs in the table */
 
-/* A message of the IKE SA number n (by age, from 0) of `from`, sealed with its keys: plain is the
- * payload chain as in SK, first its first payload type. The datagram goes to the peer as the SA's
- * own messages do; its octets live until the next step of `from`. */
-bool sim_seal(struct sim_host *from, size_t n, uint8_t exchange, bool is_response,
-              uint32_t message_id, uint8_t first, struct span plain, struct datagram *out);
 struct ike_sa;
-struct ike_sa *sim_ike_sa(struct sim_host *h, size_t n);
+/* A message of an IKE SA of `from`, sealed with its keys: plain is the payload chain as in SK,
+ * first its first payload type. The datagram goes to the peer as the SA's own messages do; its
+ * octets live until the next step of `from`. */
+bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool is_response,
+              uint32_t message_id, uint8_t first, struct span plain, struct datagram *out);
+/* The oldest IKE SA, or NULL. */
+struct ike_sa *sim_first_sa(struct sim_host *h);
+/* The SA of `from` that a datagram of its own belongs to, or NULL. */
+struct ike_sa *sim_sa_of(struct sim_host *from, struct span datagram);
 /* The next request of its first IKE SA, which then counts as sent and answered. */
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
                       struct datagram *out);
-/* What is inside a protected datagram that arrives at `to`: false when it does not open. plain
- * lives until its next step. */
-bool sim_open(struct sim_host *to, const struct datagram *d, uint8_t *first, struct span *plain);
+/* What is inside a protected datagram that `from` has sent: false when there is no such SA any
+ * more. plain lives until its next step. */
+bool sim_open(struct sim_host *from, struct span datagram, uint8_t *first, struct span *plain);
 
 #endif

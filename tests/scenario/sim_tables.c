@@ -323,6 +323,7 @@ uint64_t sim_digest(const struct sim_host *h)
     mix_u64(&hash, w->counters.child_sas);
     mix_u64(&hash, w->by_spi.count);
     mix_u64(&hash, w->half_open.count);
+    mix_u64(&hash, w->half_open_by_spi.count);
     mix_u64(&hash, w->by_esp_spi.count);
     mix_u64(&hash, w->by_child.count);
     mix_u64(&hash, w->by_address.count);
