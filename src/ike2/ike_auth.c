@@ -435,15 +435,14 @@ static bool choose_by_identity(struct world *w, struct ike_sa *sa, const struct 
     }
     bool is_local = nearest.conn != NULL && nearest.verdict == WRONG_LOCAL;
     const struct conn *c = nearest.conn == NULL ? sa->conn : nearest.conn;
-    finding_set(why, count > 1 ? CAUSE_AUTH_NO_CONNECTION_FOR_IDS : CAUSE_AUTH_ID_MISMATCH);
+    finding_set(why, is_local    ? CAUSE_AUTH_OWN_ID_MISMATCH
+                     : count > 1 ? CAUSE_AUTH_NO_CONNECTION_FOR_IDS
+                                 : CAUSE_AUTH_ID_MISMATCH);
     finding_about(why, m, is_local ? idr_p : idi_p, true);
     why->param = policy_param(&w->arena, c, NULL, is_local ? "local.id" : "remote.id");
-    why->expected = is_local ? policy_identity_text(&nearest.local, &w->arena)
-                             : policy_identity_text(&c->remote.id, &w->arena);
+    why->expected = policy_identity_text(is_local ? &c->local.id : &c->remote.id, &w->arena);
     why->seen = policy_identity_text(is_local ? idr : idi, &w->arena);
-    if (is_local && idr != NULL)
-        why->expected = policy_identity_text(&c->local.id, &w->arena);
-    why->nearest = c->name;
+    why->nearest = arena_text(&w->arena, "connection %s", c->name);
     return false;
 }
 
