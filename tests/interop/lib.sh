@@ -3,8 +3,9 @@
 
 lab_begin() {
     LAB=$(mktemp -d "${TMPDIR:-/tmp}/ikebana-$1.XXXXXX")
-    MOON=ik-moon-$$
-    SUN=ik-sun-$$
+    LAB_ID=$BASHPID # not $$: labs of subshells live side by side
+    MOON=ik-moon-$LAB_ID
+    SUN=ik-sun-$LAB_ID
     PIDS=
     IKEBANAD=$BUILD/src/programs/ikebanad
     IKEBANA=$BUILD/src/programs/ikebana
@@ -13,9 +14,9 @@ lab_begin() {
     trap 'exit 143' TERM HUP
     ip netns add "$MOON"
     ip netns add "$SUN"
-    ip link add ikv-$$ netns "$MOON" type veth peer name ikw-$$ netns "$SUN"
-    lab_host "$MOON" ikv-$$ 192.0.2.1/24 2001:db8::1/64 10.1.0.1 fd01::1
-    lab_host "$SUN" ikw-$$ 192.0.2.2/24 2001:db8::2/64 10.2.0.1 fd02::1
+    ip link add "ikv-$LAB_ID" netns "$MOON" type veth peer name "ikw-$LAB_ID" netns "$SUN"
+    lab_host "$MOON" "ikv-$LAB_ID" 192.0.2.1/24 2001:db8::1/64 10.1.0.1 fd01::1
+    lab_host "$SUN" "ikw-$LAB_ID" 192.0.2.2/24 2001:db8::2/64 10.2.0.1 fd02::1
     mkdir -p "$LAB/moon" "$LAB/sun/swanctl"
 }
 
@@ -40,8 +41,12 @@ lab_end() {
             sleep 0.1
         done
         kill -9 "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
+        ended=0
+        wait "$pid" 2>/dev/null || ended=$?
+        echo "$pid $ended" >>"$LAB/ended"
     done
+    # The caller may look at what the daemons left: their last words, and $LAB/ended (pid, exit status).
+    if declare -F lab_check >/dev/null; then lab_check || status=1; fi
     ip netns del "$MOON" 2>/dev/null || true
     ip netns del "$SUN" 2>/dev/null || true
     [ -n "${KEEP:-}" ] && echo "kept: $LAB" || rm -rf "$LAB"
@@ -74,6 +79,7 @@ start_ikebanad() {
         >"$LAB/$host/log" 2>&1 </dev/null &
     IKEBANAD_PID=$!
     PIDS="$PIDS $IKEBANAD_PID"
+    echo "$IKEBANAD_PID" >>"$LAB/ikebanad.pids"
     wait_for 10 "$IKEBANA" --vici "unix://$LAB/$host/vici" list || {
         echo "ikebanad does not answer; its log:" >&2
         cat "$LAB/$host/log" >&2
@@ -88,16 +94,21 @@ ikebana_on() {
     "$IKEBANA" --vici "unix://$LAB/$host/vici" "$@"
 }
 
-# A strongSwan on sun, in user space where the kernel has no ESP.
+# start_charon [SETTING...]: a strongSwan on sun, in user space where the kernel has no ESP. Each SETTING is a line for
+# the section charon of its strongswan.conf.
 start_charon() {
     D=$LAB/sun
-    mkdir -p "$D/swanctl/x509" "$D/swanctl/x509ca" "$D/swanctl/private"
+    mkdir -p "$D/swanctl" # and the folders that swanctl wants to see
+    for folder in x509 x509ca x509ocsp x509aa x509ac x509crl pubkey private rsa ecdsa bliss pkcs8 pkcs12; do
+        mkdir -p "$D/swanctl/$folder"
+    done
     cat >"$D/daemon.conf" <<END
 charon-systemd { }
 charon {
   load_modular = yes
   retransmit_timeout = 1
   retransmit_tries = 2
+$(printf '  %s\n' "$@")
   filelog {
     f {
       path = $D/charon.log
