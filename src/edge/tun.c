@@ -137,7 +137,7 @@ bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices)
         return false;
     esp_seal(t->db, t->worker, t->packets, count, now_ms, notices);
     send_sealed(t, count);
-    return true;
+    return count == SOCKETS_BATCH;
 }
 
 void tun_open_packets(struct tun *t, struct esp_packet *packets, size_t count, int64_t now_ms,

@@ -23,7 +23,7 @@ struct tun *tun_new(struct esp_db *db, struct sockets *sockets, unsigned worker,
 void tun_free(struct tun *t);
 int tun_fd(const struct tun *t);
 
-/* Reads one batch from the device, seals and sends it. false: nothing waited. */
+/* Reads one batch from the device, seals and sends it. true: it was full, more may wait. */
 bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices);
 /* Opens ESP packets (local, remote, in_udp, outer_tos set; at most SOCKETS_BATCH) and writes what
  * is good to the device. */

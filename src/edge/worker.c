@@ -545,25 +545,40 @@ static void socket_ready(uv_poll_t *handle, int status, int events)
 {
     (void)events;
     struct poller *p = handle->data;
-    take_errors(p->worker, p->which);
+    /* libuv takes a filled error queue for the end of the descriptor and stops listening. */
+    if (status < 0)
+        take_errors(p->worker, p->which);
     receive(p->worker, p->which);
     end_turn(p->worker);
-    /* libuv takes a filled error queue for the end of the descriptor and stops listening. */
     if (status < 0 && !p->worker->is_stopping)
         uv_poll_start(handle, UV_READABLE, socket_ready);
+}
+
+/* Somebody has deleted it under us. */
+static void tell_no_device(struct worker *w)
+{
+    struct finding why;
+    finding_set(&why, CAUSE_SYS_TUN_GONE);
+    struct event e = {.kind = EVENT_NOTICE, .finding = &why};
+    tell(w, &e, NULL);
 }
 
 static void tun_ready(uv_poll_t *handle, int status, int events)
 {
     (void)events;
     struct worker *w = handle->data;
-    if (status < 0) { /* the device is gone */
+    if (status < 0) {
         uv_poll_stop(handle);
+        tell_no_device(w);
+        end_turn(w);
         return;
     }
     int64_t now_ms = clock_now().ns / 1000000;
-    for (unsigned round = 0; round < ROUNDS_MAX && tun_read(w->tun, now_ms, &w->notices); round++)
+    bool is_full = true;
+    for (unsigned round = 0; round < ROUNDS_MAX && is_full; round++) {
+        is_full = tun_read(w->tun, now_ms, &w->notices);
         pass_notices(w);
+    }
     end_turn(w);
 }
 
