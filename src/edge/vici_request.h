@@ -90,6 +90,8 @@ struct vici_request {
     unsigned holds;
     struct arena arena; /* message and everything that the command needs */
     const struct section *message;
+    uint8_t *octets; /* what the message was read from: may hold a secret, wiped at the end */
+    size_t octets_len;
     void (*pump)(struct vici_request *r);        /* make the next piece, or NULL */
     void (*client_gone)(struct vici_request *r); /* cancel what is asked elsewhere, or NULL */
     void *state;                                 /* the command's, in the arena */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "edge/sockaddr.h"
 #include "edge/vici_request.h"
 #include "finding/finding.h"
 
@@ -86,6 +87,7 @@ void request_release(struct vici_request *r)
     if (--r->holds > 0)
         return;
     struct vici_server *s = r->server;
+    secret_wipe(r->octets, r->octets_len);
     arena_clear(&r->arena);
     free(r);
     server_release(s);
@@ -325,6 +327,8 @@ static void client_request(struct vici_client *c, const struct vici_packet *p)
     c->request = r;
     const char *why = "";
     struct span copy = arena_copy(&r->arena, p->message); /* the client's buffer goes on */
+    r->octets = (uint8_t *)(uintptr_t)copy.at;
+    r->octets_len = copy.len;
     if (!vici_parse_message(copy, &r->arena, &r->message, &why)) {
         if (row->reads_message) {
             request_bad(r, row->name, "a VICI message", why);
@@ -397,12 +401,13 @@ static void client_packet(struct vici_client *c, struct span body)
     }
 }
 
-/* One whole packet at the front of what came in: its body, or bad (announces too much), or not yet.
- */
+/* One whole packet at the front of what came in and is not used yet: its body, or bad (announces
+ * too much), or not yet. */
 enum whole { WHOLE_NOT_YET, WHOLE_READY, WHOLE_BAD };
-static enum whole client_front(const struct vici_client *c, struct span *body)
+static enum whole client_front(const struct vici_client *c, size_t used, struct span *body)
 {
     struct reader r = reader_of(span_of(c->in, c->in_len));
+    take(&r, used);
     size_t len = take_u32(&r);
     if (!good(&r))
         return WHOLE_NOT_YET;
@@ -415,18 +420,23 @@ static enum whole client_front(const struct vici_client *c, struct span *body)
 static void client_process(struct vici_client *c)
 {
     struct span body;
+    size_t used = 0;
     if (c->is_processing || c->is_closing)
         return;
     c->is_processing = true;
     while (!c->is_closing && c->request == NULL &&
            uv_stream_get_write_queue_size(&c->stream) <= QUEUE_SHORT) {
-        enum whole whole = client_front(c, &body);
+        enum whole whole = client_front(c, used, &body);
         if (whole == WHOLE_BAD)
             client_close(c);
         if (whole != WHOLE_READY)
             break;
         client_packet(c, body);
-        size_t used = body.len + 4;
+        secret_wipe(c->in + used + 4, body.len); /* load-shared brings secrets */
+        used += body.len + 4;
+    }
+    /* Once for all packets: a client may send very many that are very short. */
+    if (used > 0) {
         c->in_len -= used;
         memmove(c->in, c->in + used, c->in_len);
     }
@@ -540,6 +550,17 @@ static int server_bind(struct vici_server *s)
     return result;
 }
 
+/* VICI knows no authentication: whoever reaches the socket commands the daemon. */
+static bool stays_on_host(const struct vici_uri *uri)
+{
+    struct address at;
+    static const uint8_t one[16] = {[15] = 1};
+    if (uri->path[0] != '\0')
+        return true;
+    return sockaddr_to((const struct sockaddr *)&uri->at, &at) &&
+           (at.family == FAMILY_V4 ? at.bytes[0] == 127 : memcmp(at.bytes, one, 16) == 0);
+}
+
 static void on_server_closed(uv_handle_t *handle)
 {
     server_release(handle->data);
@@ -565,7 +586,10 @@ struct vici_server *vici_server_start(struct daemon *d, const char *uri, struct 
         free(s);
         return refuse_start(why, CAUSE_RES_MEMORY, uri, "", "");
     }
-    if (!vici_parse_uri(uri, &s->uri, &expected)) {
+    bool is_uri = vici_parse_uri(uri, &s->uri, &expected);
+    if (!is_uri || !stays_on_host(&s->uri)) {
+        if (is_uri)
+            expected = "an address of the loopback interface: VICI has no authentication";
         arena_clear(&s->arena);
         free(s);
         return refuse_start(why, CAUSE_CMD_BAD_REQUEST, "", expected, uri);

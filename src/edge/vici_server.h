@@ -11,9 +11,10 @@
 
 struct vici_server;
 
-/* Listens. h may be NULL (then there is no history to ask for); else it follows the daemon's
- * records from here on (history_follow()). A unix socket that is there is replaced only when nobody
- * listens on it. NULL: why says why (cmd.bad-request for the URI, sys.control for the socket). */
+/* Listens; over TCP only on a loopback address. h may be NULL (then there is no history to ask
+ * for); else it follows the daemon's records from here on (history_follow()). A unix socket that is
+ * there is replaced only when nobody listens on it. NULL: why says why (cmd.bad-request for the
+ * URI, sys.control for the socket). */
 struct vici_server *vici_server_start(struct daemon *d, const char *uri, struct history *h,
                                       struct finding *why);
 

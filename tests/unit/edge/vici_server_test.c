@@ -354,6 +354,20 @@ static void what_is_no_request_gets_no_answer_and_does_no_harm(void **state)
     close(fd);
 }
 
+static void very_many_very_short_packets_are_passed_over(void **state)
+{
+    static const char zeros[4096];
+    (void)state;
+    int fd = dial();
+    for (unsigned i = 0; i < 200; i++) {
+        send_octets(fd, zeros, sizeof zeros);
+        turn(2);
+    }
+    request(fd, "version");
+    assert_string_equal(text(answer(fd), "daemon"), "ikebanad");
+    close(fd);
+}
+
 static void a_message_that_cannot_be_read_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -867,6 +881,26 @@ static void a_socket_in_use_is_not_taken(void **state)
     assert_string_equal(why.seen, "http://x");
 }
 
+static void tcp_is_for_this_host_alone(void **state)
+{
+    static const char *const open_uris[] = {"tcp://0.0.0.0:0", "tcp://192.0.2.1:0", "tcp://[::]:0",
+                                            "tcp://[2001:db8::1]:0"};
+    struct finding why;
+    (void)state;
+    for (size_t i = 0; i < sizeof open_uris / sizeof open_uris[0]; i++) {
+        assert_null(vici_server_start(&d, open_uris[i], NULL, &why));
+        assert_int_equal(why.cause, CAUSE_CMD_BAD_REQUEST);
+        assert_string_equal(why.param, "--vici");
+        assert_string_equal(why.expected,
+                            "an address of the loopback interface: VICI has no authentication");
+        assert_string_equal(why.seen, open_uris[i]);
+    }
+    struct vici_server *second = vici_server_start(&d, "tcp://127.0.0.1:0", NULL, &why);
+    assert_non_null(second);
+    vici_server_stop(second);
+    turn(3);
+}
+
 static void a_stale_socket_is_replaced(void **state)
 {
     struct finding why;
@@ -904,6 +938,7 @@ int main(void)
         TEST(a_packet_may_come_octet_by_octet),
         TEST(a_client_that_announces_too_much_is_disconnected),
         TEST(what_is_no_request_gets_no_answer_and_does_no_harm),
+        TEST(very_many_very_short_packets_are_passed_over),
         TEST(a_message_that_cannot_be_read_is_refused_with_the_reason),
         TEST(garbage_never_breaks_the_server),
         TEST(a_connection_is_loaded_listed_and_unloaded),
@@ -927,6 +962,7 @@ int main(void)
         TEST(the_history_is_told_newest_first),
         TEST(stats_add_the_workers_up),
         TEST(a_socket_in_use_is_not_taken),
+        TEST(tcp_is_for_this_host_alone),
         TEST(a_stale_socket_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
