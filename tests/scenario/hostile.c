@@ -12,47 +12,9 @@
 #include <cmocka.h>
 
 #include "engine/inside.h"
-#include "sim.h"
+#include "life.h"
 
-enum { PER_MESSAGE = 600, SEALED = 10000, INITS = 5000, OCTETS_MAX = 4096, STEP_MS = 100 };
-
-static const char config[] = "connections {\n"
-                             "  tunnel {\n"
-                             "    version = 2\n"
-                             "    mobike = no\n"
-                             "    fragmentation = no\n"
-                             "    remote_addrs = %s\n"
-                             "    proposals = aes128gcm16-prfsha256-x25519, "
-                             "aes256-sha256-x25519\n"
-                             "    rekey_time = 0\n"
-                             "    local {\n"
-                             "      auth = psk\n"
-                             "      id = %s\n"
-                             "    }\n"
-                             "    remote {\n"
-                             "      auth = psk\n"
-                             "    }\n"
-                             "    children {\n"
-                             "      net {\n"
-                             "        esp_proposals = aes128gcm16-x25519\n"
-                             "        local_ts = 10.%d.0.0/16\n"
-                             "        remote_ts = 10.%d.0.0/16\n"
-                             "        rekey_time = 0\n"
-                             "      }\n"
-                             "      two {\n"
-                             "        esp_proposals = aes128-sha256, aes128gcm16\n"
-                             "        local_ts = 10.1%d.0.0/16[tcp/80], fec0:%d::/32\n"
-                             "        remote_ts = 10.1%d.0.0/16[tcp], fec0:%d::/32\n"
-                             "        rekey_time = 0\n"
-                             "      }\n"
-                             "    }\n"
-                             "  }\n"
-                             "}\n"
-                             "secrets {\n"
-                             "  ike-all {\n"
-                             "    secret = a secret that is long enough\n"
-                             "  }\n"
-                             "}\n";
+enum { PER_MESSAGE = 600, SEALED = 10000, INITS = 5000, OCTETS_MAX = 4096 };
 
 static uint64_t dice;
 
@@ -96,17 +58,12 @@ static bool on_send(void *context, const struct sim_capture *c)
 
 static struct world_of_two *begin(const struct engine_options *right)
 {
-    char text[2048];
     struct world_of_two *t = calloc(1, sizeof *t);
     assert_non_null(t);
-    sim_init(&t->sim);
+    assert_true(life_begin(&t->sim, NULL, right));
     t->swallow = SIZE_MAX;
-    t->left = sim_add_host(&t->sim, "left", "192.0.2.1", NULL);
-    t->right = sim_add_host(&t->sim, "right", "192.0.2.2", right);
-    snprintf(text, sizeof text, config, "192.0.2.2", "left.example", 1, 2, 1, 1, 2, 2);
-    assert_true(sim_load(t->left, text));
-    snprintf(text, sizeof text, config, "192.0.2.1", "right.example", 2, 1, 2, 2, 1, 1);
-    assert_true(sim_load(t->right, text));
+    t->left = sim_host(&t->sim, "left");
+    t->right = sim_host(&t->sim, "right");
     t->sim.on_send = on_send;
     t->sim.on_send_context = t;
     return t;
@@ -116,25 +73,6 @@ static void end(struct world_of_two *t)
 {
     sim_clear(&t->sim);
     free(t);
-}
-
-/* The commands of a life, one for each step. */
-static bool command(struct world_of_two *t, unsigned step)
-{
-    static const struct {
-        bool by_right;
-        enum command_kind kind;
-        const char *child;
-    } steps[] = {
-        {false, CMD_INITIATE, "net"}, {true, CMD_INITIATE, "two"},  {false, CMD_REKEY, "two"},
-        {true, CMD_REKEY, "net"},     {false, CMD_REKEY, NULL},     {true, CMD_REKEY, NULL},
-        {true, CMD_TERMINATE, "net"}, {false, CMD_TERMINATE, NULL},
-    };
-    if (step == sizeof steps / sizeof *steps)
-        return false;
-    sim_command(steps[step].by_right ? t->right : t->left, steps[step].kind, "tunnel",
-                steps[step].child, 0, 0, false);
-    return true;
 }
 
 static void feed(struct sim_host *to, const struct datagram *d)
@@ -271,8 +209,9 @@ static void truncations_and_mutations_of_a_whole_life_change_nothing(void **stat
     struct world_of_two *t = begin(&many);
     size_t requests = 0, protected = 0;
     dice = 1;
-    for (unsigned step = 0; command(t, step); step++) {
-        struct instant until = instant_after_ms(t->sim.now, STEP_MS);
+    for (unsigned step = 0; step < LIFE_STEPS; step++) {
+        struct instant until = instant_after_ms(t->sim.now, LIFE_STEP_MS);
+        life_command(&t->sim, step);
         do {
             if (!t->has_pending)
                 continue;
@@ -353,8 +292,10 @@ static void mutated_answers_to_the_first_request_end_at_most_their_attempt(void 
 static size_t messages_of_a_life(void)
 {
     struct world_of_two *t = begin(NULL);
-    for (unsigned step = 0; command(t, step); step++)
-        sim_run_ms(&t->sim, STEP_MS);
+    for (unsigned step = 0; step < LIFE_STEPS; step++) {
+        life_command(&t->sim, step);
+        sim_run_ms(&t->sim, LIFE_STEP_MS);
+    }
     size_t count = t->index;
     end(t);
     return count;
@@ -367,8 +308,9 @@ static bool betray(size_t index)
     struct world_of_two *t = begin(NULL);
     bool is_done = false;
     t->swallow = index;
-    for (unsigned step = 0; !is_done && command(t, step); step++) {
-        struct instant until = instant_after_ms(t->sim.now, STEP_MS);
+    for (unsigned step = 0; !is_done && step < LIFE_STEPS; step++) {
+        struct instant until = instant_after_ms(t->sim.now, LIFE_STEP_MS);
+        life_command(&t->sim, step);
         while (t->index <= index && sim_turn(&t->sim, until))
             ;
         if (t->index <= index) {
@@ -407,20 +349,9 @@ static bool betray(size_t index)
     assert_true(t->answers_muted <= (is_response ? 0 : 1));
     t->is_muted = false;
     /* Whatever it did: time goes on, and everything ends. */
-    sim_run_ms(&t->sim, 400000);
-    assert_int_equal(t->sim.broken, 0);
-    sim_command(t->left, CMD_TERMINATE, "tunnel", NULL, 0, 0, true);
-    sim_command(t->right, CMD_TERMINATE, "tunnel", NULL, 0, 0, true);
-    sim_run_ms(&t->sim, 400000);
-    assert_int_equal(t->sim.broken, 0);
-    assert_int_equal(t->left->engine->world.live, 0);
-    assert_int_equal(t->right->engine->world.live, 0);
-    assert_int_equal(t->left->sa_count, 0);
-    assert_int_equal(t->right->sa_count, 0);
-    assert_int_equal(t->left->engine->world.by_esp_spi.count, 0);
-    assert_int_equal(t->right->engine->world.by_esp_spi.count, 0);
-    assert_int_equal(t->left->engine->world.waiting.count, 0);
-    assert_int_equal(t->right->engine->world.waiting.count, 0);
+    const char *left = life_end(&t->sim);
+    if (left != NULL)
+        fail_msg("message %zu: %s", index, left);
     end(t);
     return true;
 }
