@@ -34,6 +34,8 @@ static void scratch_free(void *at)
     EVP_CIPHER_CTX_free(s->cbc);
     EVP_PKEY_CTX_free(s->x25519);
     EVP_PKEY_CTX_free(s->x448);
+    EVP_PKEY_free(s->x25519_peer);
+    EVP_PKEY_free(s->x448_peer);
     BN_CTX_free(s->bn);
     free(s);
 }

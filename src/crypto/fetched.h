@@ -27,7 +27,8 @@ struct scratch {
     EVP_MD_CTX *hash[MD_COUNT];
     EVP_MAC_CTX *cmac;
     EVP_CIPHER_CTX *cbc;
-    EVP_PKEY_CTX *x25519, *x448; /* ready for EVP_PKEY_fromdata() */
+    EVP_PKEY_CTX *x25519, *x448;       /* ready for EVP_PKEY_fromdata() */
+    EVP_PKEY *x25519_peer, *x448_peer; /* take one peer's public value after the other */
     BN_CTX *bn;
 };
 

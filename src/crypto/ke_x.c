@@ -40,10 +40,23 @@ struct ke_pair *crypto_x_new(const struct group_row *row, const struct group *g,
     return pair;
 }
 
+/* The thread's key object for peers, with this public value: OpenSSL 3.0 walks through all names
+ * that it knows for each new one, which takes longer than it takes to prepare for the curve. */
+static EVP_PKEY *peer_key(const struct group_row *row, struct span public)
+{
+    struct scratch *s = crypto_scratch();
+    EVP_PKEY **kept = row->nid == EVP_PKEY_X25519 ? &s->x25519_peer : &s->x448_peer;
+    if (*kept == NULL)
+        *kept = import(row, false, public.at);
+    else if (EVP_PKEY_set1_encoded_public_key(*kept, public.at, public.len) != 1)
+        return NULL;
+    return *kept;
+}
+
 bool crypto_x_shared(const struct ke_pair *pair, struct span peer, uint8_t *out, const char **why)
 {
     size_t len = pair->row->pub.shared_len;
-    EVP_PKEY *theirs = import(pair->row, false, peer.at);
+    EVP_PKEY *theirs = peer_key(pair->row, peer);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pair->key, NULL);
     /* no further validation of the peer's key: there is none to do, and OpenSSL takes 2 µs for it
      */
@@ -54,6 +67,5 @@ bool crypto_x_shared(const struct ke_pair *pair, struct span peer, uint8_t *out,
         ok = false;
     }
     EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(theirs);
     return ok && len == pair->row->pub.shared_len;
 }
