@@ -29,6 +29,12 @@ fuzz:
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh
 
+# The static analyzer of clang: minutes, and some of what it says is not so.
+analyze:
+	@tools/setup.sh test
+	@CC=clang tools/build.sh build-clang
+	@python3 -B tools/tidy.py . build-clang --analyze
+
 install:
 	@tools/setup.sh install
 	@tools/build.sh build-install --buildtype=release -Dtests=false -Dprefix=$(PREFIX) -Dlibdir=lib
@@ -40,4 +46,4 @@ install:
 clean:
 	rm -rf build build-*
 
-.PHONY: all check test demo bench fuzz install clean
+.PHONY: all check test demo bench fuzz analyze install clean
