@@ -4,7 +4,8 @@
  *
  * The datagrams go from one engine's effects straight into the other's step, so that nothing but
  * the core is measured. CPU seconds of this thread, per side: each engine_step() is charged to the
- * engine that ran it. */
+ * engine that ran it, without what reading the clock takes (0.8 us here; the initiator has four
+ * steps, the responder two, the bare loop reads it once for many). */
 #include "bench.h"
 
 #include <malloc.h>
@@ -24,6 +25,7 @@ struct end {
 struct bench {
     struct end initiator, responder;
     struct instant now;
+    double clock_s; /* what reading the clock takes */
     unsigned done, up;
     bool drop_auth; /* stop after IKE_SA_INIT: half-open SAs */
 };
@@ -107,7 +109,7 @@ static void step(struct bench *b, struct end *side, const struct input *in)
 {
     double before = bare_cpu_s();
     const struct effects *fx = engine_step(side->engine, in);
-    side->cpu_s += bare_cpu_s() - before;
+    side->cpu_s += bare_cpu_s() - before - b->clock_s;
     carry_out(b, side, fx);
 }
 
@@ -146,6 +148,17 @@ static const char gateway[] = "connections {\ngw {\nversion = 2\nmobike = no\nfr
                               "children {\nc {\nesp_proposals = aes128gcm16\n"
                               "local_ts = 10.2.0.0/16\nremote_ts = 10.1.0.0/16\n}\n}\n}\n}\n";
 
+static double clock_cost_s(void)
+{
+    double least = 1;
+    for (int i = 0; i < 1000; i++) {
+        double begin = bare_cpu_s(), took = bare_cpu_s() - begin;
+        if (took < least)
+            least = took;
+    }
+    return least;
+}
+
 static bool set_up(struct bench *b, unsigned count)
 {
     struct engine_options o = {.cookie_threshold = UINT32_MAX, .block_threshold = UINT32_MAX};
@@ -154,6 +167,7 @@ static bool set_up(struct bench *b, unsigned count)
     o.seed[0] = 2;
     b->responder.engine = engine_new(&o);
     b->now = (struct instant){1000000000};
+    b->clock_s = clock_cost_s();
     if (b->initiator.engine == NULL || b->responder.engine == NULL)
         return false;
     char *text = initiators(count);

@@ -138,6 +138,13 @@ const char *arena_vtext(struct arena *a, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
+    if (strcmp(format, "%s") == 0) { /* a plain copy, the most frequent text by far */
+        const char *from = va_arg(again, const char *);
+        va_end(again);
+        struct span text = span_text(from == NULL ? "(null)" : from);
+        struct span copy = arena_copy(a, span_of(text.at, text.len + 1));
+        return copy.at == NULL ? "" : (const char *)copy.at;
+    }
     int len = vsnprintf(NULL, 0, format, again);
     va_end(again);
     if (len < 0)
