@@ -379,8 +379,7 @@ static void take_stopped(struct daemon *d)
     if (d->running == 0 || --d->running > 0)
         return;
     uv_timer_stop(&d->stop_timer);
-    route_free(d->routes);
-    d->routes = NULL;
+    daemon_leave(d);
     if (d->stopped != NULL)
         d->stopped(d->stopped_context, true);
 }
@@ -513,7 +512,7 @@ static void open_tun(struct daemon *d, const struct daemon_options *o, int fds[W
         ok = false;
     }
     if (ok) {
-        d->routes = route_new(p, device);
+        d->routes = route_new(p, device, o->port);
         return;
     }
     for (unsigned i = 0; i < WORKERS_MAX; i++)
@@ -582,6 +581,7 @@ bool daemon_start(struct daemon *d, const struct daemon_options *o, struct findi
 static void stop_overdue(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
+    daemon_leave(d);
     /* A name look-up in progress cannot be broken off, and its thread must not hold up the end. */
     if (d->stopped != NULL)
         d->stopped(d->stopped_context, false);
@@ -613,6 +613,12 @@ static void shutdown_done(void *context, bool ok, uint32_t count, const struct f
     (void)why;
     (void)record;
     end_workers(context);
+}
+
+void daemon_leave(struct daemon *d)
+{
+    route_free(d->routes);
+    d->routes = NULL;
 }
 
 void daemon_stop(struct daemon *d, void (*stopped)(void *context, bool is_clean), void *context)

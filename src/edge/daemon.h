@@ -81,6 +81,9 @@ bool daemon_start(struct daemon *d, const struct daemon_options *o, struct findi
 /* Deletes for all SAs, then the end of the workers; at most about two and a half seconds. is_clean:
  * all have ended; else the process should leave by _exit(). */
 void daemon_stop(struct daemon *d, void (*stopped)(void *context, bool is_clean), void *context);
+/* Removes routes and rules, for a process that leaves without more ado: what is left of one that is
+ * killed blocks the traffic of its tunnels. */
+void daemon_leave(struct daemon *d);
 /* After stopped(), or without daemon_start(). The loop's other handles have to be closed before. */
 void daemon_free(struct daemon *d);
 /* The device's name; "" = none. */

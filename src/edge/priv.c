@@ -271,6 +271,8 @@ bool priv_open_tun(struct priv *p, char name[IFNAMSIZ], int *fds, unsigned count
         struct ifreq request;
         memset(&request, 0, sizeof request);
         request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+        if (i == 0) /* the later ones are queues of this device */
+            request.ifr_flags = (short)(request.ifr_flags | IFF_TUN_EXCL);
         memcpy(request.ifr_name, name, IFNAMSIZ);
         request.ifr_name[IFNAMSIZ - 1] = '\0';
         fds[i] = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -337,32 +339,46 @@ bool priv_up_tun(struct priv *p, const char *name, uint16_t mtu, unsigned *index
 
 /* ---- routes and rules, by rtnetlink ---- */
 
-/* Sends one request and waits for the kernel's acknowledgement, which comes at once. 0 or errno. */
-static int talk(struct priv *p, struct nlmsghdr *request)
+/* 0 or errno. */
+static int open_netlink(struct priv *p)
 {
-    if (p->netlink == NULL) {
-        p->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-        if (p->netlink == NULL)
-            return errno;
-        if (mnl_socket_bind(p->netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
-            int error = errno;
-            mnl_socket_close(p->netlink);
-            p->netlink = NULL;
-            return error;
-        }
+    if (p->netlink != NULL)
+        return 0;
+    p->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    if (p->netlink == NULL)
+        return errno;
+    if (mnl_socket_bind(p->netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
+        int error = errno;
+        mnl_socket_close(p->netlink);
+        p->netlink = NULL;
+        return error;
     }
-    request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+    int yes = 1; /* a dump of one table, not of all; an older kernel gives all */
+    mnl_socket_setsockopt(p->netlink, NETLINK_GET_STRICT_CHK, &yes, sizeof yes);
+    return 0;
+}
+
+/* Sends one request and takes all answers, up to the acknowledgement or the end of a dump; they
+ * come at once. 0 or errno. */
+static int talk(struct priv *p, struct nlmsghdr *request, mnl_cb_t answered, void *context)
+{
+    int error = open_netlink(p);
+    if (error != 0)
+        return error;
+    request->nlmsg_flags |= NLM_F_REQUEST;
+    if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+        request->nlmsg_flags |= NLM_F_ACK;
     request->nlmsg_seq = ++p->sequence;
     if (mnl_socket_sendto(p->netlink, request, request->nlmsg_len) < 0)
         return errno;
-    alignas(struct nlmsghdr) char answer[8192];
+    alignas(struct nlmsghdr) char answer[32768]; /* what the kernel makes at most in a dump */
     unsigned port = mnl_socket_get_portid(p->netlink);
     int more = MNL_CB_OK;
     while (more > MNL_CB_STOP) {
         ssize_t len = mnl_socket_recvfrom(p->netlink, answer, sizeof answer);
         if (len < 0)
             return errno;
-        more = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, port, NULL, NULL);
+        more = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, port, answered, context);
     }
     return more < 0 ? errno : 0;
 }
@@ -378,20 +394,24 @@ bool priv_set_route(struct priv *p, const struct priv_route *route, bool is_set,
     alignas(struct nlmsghdr) char buffer[512];
     struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
     m->nlmsg_type = is_set ? RTM_NEWROUTE : RTM_DELROUTE;
-    m->nlmsg_flags = is_set ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+    m->nlmsg_flags = is_set ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof *r);
+    bool is_block = route->block_metric != 0;
     r->rtm_family = (unsigned char)sockaddr_family(route->to.family);
     r->rtm_dst_len = route->bits;
     r->rtm_table = PRIV_TABLE;
-    r->rtm_protocol = RTPROT_STATIC;
-    r->rtm_scope = is_set ? RT_SCOPE_LINK : RT_SCOPE_NOWHERE;
-    r->rtm_type = RTN_UNICAST;
+    r->rtm_protocol = PRIV_ROUTE_PROTOCOL;
+    r->rtm_scope = !is_set ? RT_SCOPE_NOWHERE : is_block ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    r->rtm_type = is_block ? RTN_UNREACHABLE : RTN_UNICAST;
     if (route->bits > 0)
         put_address(m, RTA_DST, &route->to);
-    mnl_attr_put_u32(m, RTA_OIF, route->device);
-    if (is_set && route->source.family == route->to.family)
+    if (is_block)
+        mnl_attr_put_u32(m, RTA_PRIORITY, route->block_metric);
+    else
+        mnl_attr_put_u32(m, RTA_OIF, route->device);
+    if (is_set && !is_block && route->source.family == route->to.family)
         put_address(m, RTA_PREFSRC, &route->source);
-    int error = talk(p, m);
+    int error = talk(p, m, NULL, NULL);
     if (error == 0 || (!is_set && (error == ESRCH || error == ENODEV || error == ENOENT)))
         return true;
     finding_set(why, CAUSE_SYS_ROUTE);
@@ -400,7 +420,62 @@ bool priv_set_route(struct priv *p, const struct priv_route *route, bool is_set,
     return false;
 }
 
-bool priv_set_rule(struct priv *p, uint8_t family, bool is_set, bool *was_there, struct arena *a,
+struct listing {
+    uint8_t family;
+    priv_seen_route *seen;
+    void *context;
+};
+
+static int keep_attr(const struct nlattr *attr, void *context)
+{
+    const struct nlattr **attrs = context;
+    if (mnl_attr_get_type(attr) <= RTA_MAX)
+        attrs[mnl_attr_get_type(attr)] = attr;
+    return MNL_CB_OK;
+}
+
+static uint32_t number(const struct nlattr *attr, uint32_t fallback)
+{
+    return attr != NULL && mnl_attr_get_payload_len(attr) == 4 ? mnl_attr_get_u32(attr) : fallback;
+}
+
+static int listed(const struct nlmsghdr *m, void *context)
+{
+    const struct listing *l = context;
+    if (m->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(m) < sizeof(struct rtmsg))
+        return MNL_CB_OK;
+    const struct rtmsg *r = mnl_nlmsg_get_payload(m);
+    const struct nlattr *attrs[RTA_MAX + 1] = {NULL};
+    if (mnl_attr_parse(m, sizeof *r, keep_attr, attrs) != MNL_CB_OK)
+        return MNL_CB_OK;
+    struct priv_route route = {.to = {.family = l->family}, .bits = r->rtm_dst_len};
+    size_t len = address_len(l->family);
+    if (attrs[RTA_DST] != NULL && mnl_attr_get_payload_len(attrs[RTA_DST]) == len)
+        memcpy(route.to.bytes, mnl_attr_get_payload(attrs[RTA_DST]), len);
+    uint32_t table = number(attrs[RTA_TABLE], r->rtm_table);
+    route.device = number(attrs[RTA_OIF], 0);
+    if (r->rtm_type == RTN_UNREACHABLE && r->rtm_protocol == PRIV_ROUTE_PROTOCOL)
+        route.block_metric = number(attrs[RTA_PRIORITY], 0);
+    if (table == PRIV_TABLE && r->rtm_family == sockaddr_family(l->family))
+        l->seen(l->context, &route);
+    return MNL_CB_OK;
+}
+
+bool priv_list_routes(struct priv *p, uint8_t family, priv_seen_route *seen, void *context)
+{
+    alignas(struct nlmsghdr) char buffer[128];
+    struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+    m->nlmsg_type = RTM_GETROUTE;
+    m->nlmsg_flags = NLM_F_DUMP;
+    struct rtmsg *r = mnl_nlmsg_put_extra_header(m, sizeof *r);
+    r->rtm_family = (unsigned char)sockaddr_family(family);
+    r->rtm_table = PRIV_TABLE;
+    struct listing l = {family, seen, context};
+    int error = talk(p, m, listed, &l);
+    return error == 0 || error == ENOENT; /* ENOENT: nobody has made the table yet */
+}
+
+bool priv_set_rule(struct priv *p, uint8_t family, bool is_set, struct arena *a,
                    struct finding *why)
 {
     alignas(struct nlmsghdr) char buffer[256];
@@ -416,9 +491,7 @@ bool priv_set_rule(struct priv *p, uint8_t family, bool is_set, bool *was_there,
     mnl_attr_put_u32(m, FRA_FWMARK, PRIV_MARK);
     mnl_attr_put_u32(m, FRA_FWMASK, UINT32_MAX);
     mnl_attr_put_u32(m, FRA_TABLE, PRIV_TABLE);
-    int error = talk(p, m);
-    if (was_there != NULL)
-        *was_there = error == EEXIST;
+    int error = talk(p, m, NULL, NULL);
     if (error == 0 || (is_set && error == EEXIST) || (!is_set && error == ENOENT))
         return true;
     finding_set(why, CAUSE_SYS_ROUTE);

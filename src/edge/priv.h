@@ -15,6 +15,9 @@
 /* On all our outer packets: the rule that leads into the TUN leaves them out. */
 enum { PRIV_MARK = 0x696b65, PRIV_TABLE = 220, PRIV_RULE_PREF = 220 };
 
+/* Protocol number of our routes, so that they are told from those of others. */
+enum { PRIV_ROUTE_PROTOCOL = 105 };
+
 struct priv;
 
 struct priv *priv_new(void);
@@ -39,8 +42,8 @@ int priv_open_esp(struct priv *p, uint8_t family, unsigned worker, unsigned work
 /* A UDP socket to ask the routing for a source address: marked as the others. -1: errno. */
 int priv_open_probe(struct priv *p, uint8_t family);
 
-/* Opens `count` queues of one TUN device; name may hold %d and is filled in. Nothing stays open
- * on failure. */
+/* Makes a TUN device with `count` queues; name may hold %d and is filled in. One that is there
+ * already is not taken: it may be another daemon's. Nothing stays open on failure. */
 bool priv_open_tun(struct priv *p, char name[IFNAMSIZ], int *fds, unsigned count, struct arena *a,
                    struct finding *why);
 /* MTU, sysctls (no automatic IPv6 address, loose reverse path filter), up. */
@@ -52,12 +55,21 @@ struct priv_route {
     uint8_t bits;
     unsigned device;       /* interface index */
     struct address source; /* family NONE: none */
+    /* Not 0: the route leads nowhere ("unreachable") and this is its metric, which names its
+     * owner; device and source have no meaning. */
+    uint32_t block_metric;
 };
-/* In table PRIV_TABLE. Removing what is not there is no failure. */
+/* In table PRIV_TABLE. Removing what is not there is no failure; setting what somebody else has set
+ * is one. */
 bool priv_set_route(struct priv *p, const struct priv_route *route, bool is_set, struct arena *a,
                     struct finding *why);
-/* Packets without our mark look into PRIV_TABLE. *was_there (may be NULL): it stood already. */
-bool priv_set_rule(struct priv *p, uint8_t family, bool is_set, bool *was_there, struct arena *a,
+/* Visits what the table holds, whoever has set it (device 0: not known). false: it cannot be read.
+ * The visitor must not call back into p. */
+typedef void priv_seen_route(void *context, const struct priv_route *route);
+bool priv_list_routes(struct priv *p, uint8_t family, priv_seen_route *seen, void *context);
+/* Packets without our mark look into PRIV_TABLE. Setting what is there already, or removing what is
+ * not, is no failure. */
+bool priv_set_rule(struct priv *p, uint8_t family, bool is_set, struct arena *a,
                    struct finding *why);
 
 #endif

@@ -16,8 +16,11 @@ struct routes {
     unsigned device;
     struct counted *at;
     size_t count, room;
-    bool has_rule[2], is_rule_foreign[2]; /* IPv4, IPv6 */
+    size_t family_count[2]; /* IPv4, IPv6 */
+    uint32_t block_metric;
 };
+
+enum { BLOCK_METRIC = 0x69000000 }; /* behind all others; the port is added */
 
 /* ---- ranges to prefixes ---- */
 
@@ -76,16 +79,6 @@ size_t route_split(uint8_t family, const uint8_t from[16], const uint8_t to[16],
 
 /* ---- the table ---- */
 
-struct routes *route_new(struct priv *p, unsigned device)
-{
-    struct routes *r = calloc(1, sizeof *r);
-    if (r != NULL) {
-        r->priv = p;
-        r->device = device;
-    }
-    return r;
-}
-
 static struct priv_route route_of(const struct routes *r, const struct counted *c)
 {
     struct priv_route route = {.bits = c->prefix.bits, .device = r->device, .source = c->source};
@@ -94,22 +87,84 @@ static struct priv_route route_of(const struct routes *r, const struct counted *
     return route;
 }
 
+static struct priv_route block_of(const struct routes *r, const struct counted *c)
+{
+    struct priv_route route = route_of(r, c);
+    route.block_metric = r->block_metric;
+    return route;
+}
+
+/* What stands in the table: our blocks, to be removed, and whatever is not ours. */
+struct leftover {
+    uint32_t block_metric;
+    struct arena *arena;
+    struct block {
+        struct block *next;
+        struct priv_route route;
+    } * blocks;
+    bool has_foreign;
+};
+
+static void seen(void *context, const struct priv_route *route)
+{
+    struct leftover *l = context;
+    struct block *b = NULL;
+    if (route->block_metric == l->block_metric)
+        b = arena_alloc(l->arena, sizeof *b);
+    if (b == NULL) {
+        l->has_foreign = true;
+        return;
+    }
+    *b = (struct block){l->blocks, *route};
+    l->blocks = b;
+}
+
+/* Our blocks go, and the rule if nothing else is left that it leads to. Whoever sets the first
+ * route of a family sets the rule again. */
+static void tidy(struct routes *r, uint8_t family)
+{
+    struct arena a;
+    struct finding ignored; /* what cannot be removed is in nobody's way but that of clear text */
+    if (!arena_init(&a))
+        return;
+    struct leftover left = {.block_metric = r->block_metric, .arena = &a};
+    if (priv_list_routes(r->priv, family, seen, &left)) {
+        for (struct block *b = left.blocks; b != NULL; b = b->next)
+            priv_set_route(r->priv, &b->route, false, &a, &ignored);
+        if (!left.has_foreign)
+            priv_set_rule(r->priv, family, false, &a, &ignored);
+    }
+    arena_clear(&a);
+}
+
+struct routes *route_new(struct priv *p, unsigned device, uint16_t port)
+{
+    struct routes *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->priv = p;
+    r->device = device;
+    r->block_metric = (uint32_t)BLOCK_METRIC + port;
+    tidy(r, FAMILY_V4);
+    tidy(r, FAMILY_V6);
+    return r;
+}
+
 void route_free(struct routes *r)
 {
     if (r == NULL)
         return;
     struct arena a;
-    struct finding ignored; /* the device goes with the process, and its routes with it */
+    struct finding ignored;
     if (arena_init(&a)) {
         for (size_t i = 0; i < r->count; i++) {
             struct priv_route route = route_of(r, &r->at[i]);
             priv_set_route(r->priv, &route, false, &a, &ignored);
         }
-        for (unsigned v = 0; v < 2; v++)
-            if (r->has_rule[v] && !r->is_rule_foreign[v])
-                priv_set_rule(r->priv, v == 0 ? FAMILY_V4 : FAMILY_V6, false, NULL, &a, &ignored);
         arena_clear(&a);
     }
+    tidy(r, FAMILY_V4);
+    tidy(r, FAMILY_V6);
     free(r->at);
     free(r);
 }
@@ -178,18 +233,16 @@ static bool add(struct routes *r, const struct prefix *p, const struct selectors
         r->at = more;
         r->room = room;
     }
-    unsigned v = p->family == FAMILY_V6;
-    if (!r->has_rule[v]) {
-        if (!priv_set_rule(r->priv, p->family, true, &r->is_rule_foreign[v], a, why))
-            return false;
-        r->has_rule[v] = true;
-    }
     struct counted next = {*p, source_for(local, p->family), 1};
-    struct priv_route route = route_of(r, &next);
+    struct priv_route route = route_of(r, &next), block = block_of(r, &next);
     if (!priv_set_route(r->priv, &route, true, a, why))
         return false;
     r->at[r->count++] = next;
-    return true;
+    bool ok = priv_set_route(r->priv, &block, true, a, why);
+    /* Behind the route: another daemon that ends now sees the one or leaves the other to us. */
+    if (r->family_count[p->family == FAMILY_V6]++ == 0)
+        ok = priv_set_rule(r->priv, p->family, true, a, why) && ok;
+    return ok;
 }
 
 static bool drop(struct routes *r, const struct prefix *p, struct arena *a, struct finding *why)
@@ -197,9 +250,11 @@ static bool drop(struct routes *r, const struct prefix *p, struct arena *a, stru
     struct counted *c = find(r, p);
     if (c == NULL || --c->users > 0)
         return true;
-    struct priv_route route = route_of(r, c);
+    struct priv_route route = route_of(r, c), block = block_of(r, c);
     *c = r->at[--r->count];
-    return priv_set_route(r->priv, &route, false, a, why);
+    r->family_count[p->family == FAMILY_V6]--;
+    bool ok = priv_set_route(r->priv, &route, false, a, why);
+    return priv_set_route(r->priv, &block, false, a, why) && ok;
 }
 
 bool route_change(struct routes *r, const struct selectors *local, const struct selectors *remote,

@@ -224,6 +224,8 @@ static void hung_up(uv_signal_t *handle, int number)
 {
     (void)number;
     struct program *p = handle->data;
+    if (p->is_ending)
+        return;
     if (p->options.config == NULL) {
         output_line(&p->output, LOG_LEVEL_NOTICE, "SIGHUP: no --config, nothing to load again");
         return;
@@ -260,6 +262,7 @@ static void told_to_end(uv_signal_t *handle, int number)
     if (p->is_ending) {
         output_line(&p->output, LOG_LEVEL_WARNING, "%s again: leaving at once",
                     number == SIGINT ? "SIGINT" : "SIGTERM");
+        daemon_leave(p->daemon);
         fflush(stderr);
         _exit(EXIT_OK);
     }

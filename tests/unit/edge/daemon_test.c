@@ -525,14 +525,17 @@ static void an_icmp_error_reaches_the_engine(void **state)
     union sockaddr_any at;
     socklen_t len = sizeof at;
     uint8_t ike[28] = {1, 1};
-    send_to(w, PORT, ike, sizeof ike); /* an address of its own now */
-    struct address mine;
+    struct address mine, elsewhere = {.family = FAMILY_V4, .port = 9, .bytes = {127, 0, 0, 1}};
+    socklen_t elsewhere_len = sockaddr_from(&elsewhere, &at);
+    /* A socket that is connected elsewhere hears nothing from us: the reply finds nobody. */
+    assert_int_equal(connect(w->sender, &at.any, elsewhere_len), 0);
     assert_int_equal(getsockname(w->sender, &at.any, &len), 0);
     assert_true(sockaddr_to(&at.any, &mine));
-    close(w->sender); /* the reply finds nobody */
-    w->sender = socket(AF_INET, SOCK_DGRAM, 0);
     forget(w);
+    send_to(w, PORT, ike, sizeof ike);
     assert_true(run_until(w, is_told_of_path));
+    close(w->sender);
+    w->sender = socket(AF_INET, SOCK_DGRAM, 0);
     const struct heard *h = find(w, EVENT_IKE_DOWN);
     assert_string_equal(h->conn_name, "ICMP port unreachable");
     assert_true(h->ok);

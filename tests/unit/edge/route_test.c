@@ -146,7 +146,7 @@ static void routes_lead_into_the_tun_as_long_as_somebody_uses_them(void **state)
     struct selector r[3] = {range("10.2.0.0", "10.2.255.255"), range("10.9.0.1", "10.9.0.2"),
                             range("2001:db8:2::", "2001:db8:2::ffff")};
     struct selectors local = {l, 2}, remote = {r, 3}, first = {r, 1};
-    struct routes *routes = route_new(p, device);
+    struct routes *routes = route_new(p, device, 500);
     assert_true(route_change(routes, &local, &remote, true, &a, &why));
     assert_true(route_change(routes, &local, &first, true, &a, &why));
     assert_int_equal(route_count(routes), 4);
@@ -172,6 +172,85 @@ static void routes_lead_into_the_tun_as_long_as_somebody_uses_them(void **state)
     assert_false(has(&a, "ip -6 rule show", "696b65"));
     close(fds[0]);
     close(fds[1]);
+    priv_free(p);
+    arena_clear(&a);
+}
+
+static bool open_device(struct priv *p, int *fd, unsigned *device, struct arena *a)
+{
+    struct finding why;
+    char name[IFNAMSIZ] = "ikebana%d";
+    return priv_open_tun(p, name, fd, 1, a, &why) && priv_up_tun(p, name, 1400, device, a, &why);
+}
+
+static void what_a_killed_daemon_leaves_blocks_until_the_next_begins(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct finding why;
+    struct priv *p = priv_new();
+    int fd, other_fd;
+    unsigned device, other;
+    struct selector r[2] = {range("10.2.0.0", "10.2.255.255"),
+                            range("2001:db8:2::", "2001:db8:2::ffff")};
+    struct selector o[1] = {range("10.3.0.0", "10.3.255.255")};
+    struct selectors local = {NULL, 0}, remote = {r, 2}, others = {o, 1};
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", F_OK) != 0 ||
+        system("ip link set lo up >/dev/null 2>&1") != 0)
+        skip(); /* needs root and iproute2 */
+    assert_true(arena_init(&a));
+    assert_true(open_device(p, &fd, &device, &a));
+    assert_true(open_device(p, &other_fd, &other, &a));
+    struct routes *killed = route_new(p, device, 500), *second = route_new(p, other, 501);
+    assert_true(route_change(killed, &local, &remote, true, &a, &why));
+    assert_true(route_change(second, &local, &others, true, &a, &why));
+    /* A route that somebody else has set is not taken away from him. */
+    assert_false(route_change(second, &local, &remote, true, &a, &why));
+    assert_int_equal(why.cause, CAUSE_SYS_ROUTE);
+    assert_string_equal(why.seen, "setting route to 10.2.0.0/16 in table 220: File exists");
+
+    close(fd); /* as if killed: the device goes */
+    assert_false(has(&a, "ip route show table 220", "10.2.0.0/16 dev"));
+    assert_true(has(&a, "ip route show table 220", "unreachable 10.2.0.0/16"));
+    assert_true(has(&a, "ip -6 route show table 220", "unreachable 2001:db8:2::/112"));
+    assert_true(has(&a, "ip route get 10.2.3.4 2>&1", "No route to host"));
+    assert_true(has(&a, "ip route get 10.3.3.4", "dev ikebana1"));
+
+    assert_true(open_device(p, &fd, &device, &a));
+    struct routes *next = route_new(p, device, 500);
+    assert_false(has(&a, "ip route show table 220", "10.2.0.0/16"));
+    assert_string_equal(output_of(&a, "ip -6 route show table 220 2>/dev/null"), "");
+    assert_false(has(&a, "ip -6 rule show", "696b65"));
+    /* The rule stays as long as the other daemon needs it. */
+    assert_true(has(&a, "ip route get 10.3.3.4", "dev ikebana1"));
+    assert_true(has(&a, "ip route show table 220", "unreachable 10.3.0.0/16"));
+    route_free(next);
+    assert_true(has(&a, "ip rule show", "696b65"));
+    route_free(second);
+    assert_false(has(&a, "ip rule show", "696b65"));
+    route_free(killed);
+    close(fd);
+    close(other_fd);
+    priv_free(p);
+    arena_clear(&a);
+}
+
+static void a_device_of_somebody_else_is_not_taken(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct finding why;
+    struct priv *p = priv_new();
+    char name[IFNAMSIZ] = "tunnel";
+    int fd, fds[2];
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0 || access("/dev/net/tun", F_OK) != 0)
+        skip(); /* needs root */
+    assert_true(arena_init(&a));
+    assert_true(priv_open_tun(p, name, &fd, 1, &a, &why));
+    assert_false(priv_open_tun(p, name, fds, 2, &a, &why));
+    assert_int_equal(why.cause, CAUSE_SYS_TUN);
+    assert_string_equal(why.seen, "tunnel (TUNSETIFF): Device or resource busy");
+    close(fd);
     priv_free(p);
     arena_clear(&a);
 }
@@ -205,6 +284,8 @@ int main(void)
         cmocka_unit_test(the_worst_range_fits),
         cmocka_unit_test(prefixes_cover_the_range_and_nothing_else),
         cmocka_unit_test(routes_lead_into_the_tun_as_long_as_somebody_uses_them),
+        cmocka_unit_test(what_a_killed_daemon_leaves_blocks_until_the_next_begins),
+        cmocka_unit_test(a_device_of_somebody_else_is_not_taken),
         cmocka_unit_test(a_device_that_cannot_be_is_a_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
