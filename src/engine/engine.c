@@ -91,6 +91,8 @@ static void on_datagram(struct engine *e, const struct datagram *d)
         return;
     }
     if (sa == NULL) {
+        if (is_request && farewell_repeat(w, from_initiator ? h.spi_r : h.spi_i, d))
+            return;
         if (is_request && h.exchange != EXCHANGE_IKE_SA_INIT)
             gate_refuse_spi(e, d, &h);
         else

@@ -3,6 +3,8 @@
  * counters; records of strangers are bounded. */
 #include "engine/inside.h"
 
+enum { VERIFIED_FACTOR = 64 };
+
 static void turn_secret(struct engine *e)
 {
     struct world *w = &e->world;
@@ -71,13 +73,27 @@ static void record_stranger(struct engine *e, const struct datagram *d, const st
     world_emit_record(w, r);
 }
 
+static void refuse_crowd(struct engine *e, const struct datagram *d, const struct ike_header *h,
+                         const char *param, uint64_t most, uint32_t seen)
+{
+    struct world *w = &e->world;
+    struct finding why;
+    finding_set(&why, CAUSE_IKE_HALF_OPEN_LIMIT);
+    why.param = param;
+    why.expected =
+        arena_text(&w->arena, "fewer than %llu half-open IKE SAs", (unsigned long long)most);
+    why.seen = arena_text(&w->arena, "%u", seen);
+    record_stranger(e, d, h, &why);
+    w->counters.dropped++;
+}
+
 bool gate_admit(struct engine *e, const struct datagram *d, const struct ike_header *h)
 {
     struct world *w = &e->world;
     const struct world_options *o = &w->options;
     uint32_t half_open = w->counters.half_open;
-    bool is_crowded =
-        half_open >= o->cookie_threshold || world_half_open_of(w, &d->remote) >= o->block_threshold;
+    uint32_t of_host = world_half_open_of(w, &d->remote);
+    bool is_crowded = half_open >= o->cookie_threshold || of_host >= o->block_threshold;
     bool is_full = o->init_limit_half_open != 0 && half_open >= o->init_limit_half_open;
     if (!is_crowded && !is_full)
         return true;
@@ -91,20 +107,18 @@ bool gate_admit(struct engine *e, const struct datagram *d, const struct ike_hea
         w->counters.dropped++;
         return false;
     }
-    bool is_verified = has_good_cookie(e, d, &m, nonce);
     if (is_full) {
-        struct finding why;
-        finding_set(&why, CAUSE_IKE_HALF_OPEN_LIMIT);
-        why.param = "charon.init_limit_half_open";
-        why.expected =
-            arena_text(&w->arena, "fewer than %u half-open IKE SAs", o->init_limit_half_open);
-        why.seen = arena_text(&w->arena, "%u", half_open);
-        record_stranger(e, d, h, &why);
-        w->counters.dropped++;
+        refuse_crowd(e, d, h, "charon.init_limit_half_open", o->init_limit_half_open, half_open);
         return false;
     }
-    if (is_verified)
-        return true; /* it is where it says it is: limits of one address do not count against it */
+    if (has_good_cookie(e, d, &m, nonce)) {
+        /* It is where it says it is: many peers may live behind one NAT, but not any number. */
+        uint64_t most = (uint64_t)o->block_threshold * VERIFIED_FACTOR;
+        if (of_host < most)
+            return true;
+        refuse_crowd(e, d, h, "charon.block_threshold", most, of_host);
+        return false;
+    }
     uint8_t cookie[COOKIE_LEN];
     if (!make_cookie(e, e->cookie_version, d, h->spi_i, nonce, cookie))
         return false;

@@ -116,18 +116,18 @@ static bool read_child(struct world *w, const struct message *m, struct asked_ch
         (out->tsr_p = need_payload(w, m, PAYLOAD_TSR, why)) == NULL)
         return false;
     if (!wire_parse_sa(out->sa->body, &w->arena, &out->offered, &at)) {
-        bad_payload(m, out->sa, "a well-formed SA payload", why);
+        bad_payload(w, m, out->sa, "a well-formed SA payload", why);
         why->evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
         return false;
     }
     if (!wire_parse_ts(out->tsi_p->body, &w->arena, &tsi, &at) ||
         !policy_selectors_from_wire(&tsi, &w->arena, &out->tsi)) {
-        bad_payload(m, out->tsi_p, "well-formed traffic selectors", why);
+        bad_payload(w, m, out->tsi_p, "well-formed traffic selectors", why);
         return false;
     }
     if (!wire_parse_ts(out->tsr_p->body, &w->arena, &tsr, &at) ||
         !policy_selectors_from_wire(&tsr, &w->arena, &out->tsr)) {
-        bad_payload(m, out->tsr_p, "well-formed traffic selectors", why);
+        bad_payload(w, m, out->tsr_p, "well-formed traffic selectors", why);
         return false;
     }
     return true;
@@ -203,7 +203,7 @@ bool child_choose(struct world *w, const struct ike_sa *sa, const struct message
         unsigned met = meet(w, sa, m, &asked, conn, conf, is_create, ke_group, &plan, &here);
         if (met == 3) {
             if (!peer_spi(&asked.offered, plan.suite.proposal_number, &plan.spi_out)) {
-                bad_payload(m, asked.sa, "an SPI of four octets in the proposal", why);
+                bad_payload(w, m, asked.sa, "an SPI of four octets in the proposal", why);
                 return false;
             }
             *out = plan;
@@ -299,7 +299,7 @@ bool child_accept(struct world *w, const struct ike_sa *sa, const struct message
         return false;
     }
     if (out->spi_out == 0) {
-        bad_payload(m, answer.sa, "an SPI of four octets in the proposal", why);
+        bad_payload(w, m, answer.sa, "an SPI of four octets in the proposal", why);
         return false;
     }
     out->asked_local = child_ts(w, &t->conf->local_ts, &sa->path.local);
@@ -428,20 +428,25 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
     struct child_sa *c = calloc(1, sizeof *c);
     finding_set(why, CAUSE_RES_MEMORY);
     why->expected = "a CHILD SA";
-    if (c == NULL)
+    if (c == NULL) {
+        world_free_esp_spi(w, p->spi_in);
         return NULL;
+    }
     c->conf = p->conf;
     c->spi_in = p->spi_in;
     c->spi_out = p->spi_out;
     c->suite = p->suite;
     c->replaces = p->replaces;
     c->in_udp = sa->wants_udp;
-    c->id = w->next_child_id++;
+    c->id = world_new_child_id(w);
     c->is_waiting_for_use = !p->use_at_once;
     if (!child_derive_keys(sa->prf, ike2_key(sa, KEY_D), shared, nonce_i, nonce_r, &p->suite,
                            &i_to_r, &r_to_i)) {
         finding_set(why, CAUSE_RES_CRYPTO);
         why->expected = "keys of the CHILD SA";
+        child_keys_clear(&i_to_r);
+        child_keys_clear(&r_to_i);
+        world_free_esp_spi(w, p->spi_in);
         free(c);
         return NULL;
     }

@@ -4,7 +4,8 @@
 
 #include "ike2/inside.h"
 
-enum { RETRY_MS = 2000, RETRY_JITTER_MS = 2000, REFUSED_RETRY_S = 60, REPLACED_LINGER_S = 30 };
+/* A replaced IKE SA waits for its Delete longer than a peer repeats one (165 s by default). */
+enum { RETRY_MS = 2000, RETRY_JITTER_MS = 2000, REFUSED_RETRY_S = 60, REPLACED_LINGER_S = 180 };
 
 static bool write_nonce_ke(struct world *w, struct outgoing *o, struct task *t)
 {
@@ -55,7 +56,7 @@ static void send_child_request(struct world *w, struct ike_sa *sa)
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
                         struct conn *conn, uint32_t rekeyed, uint64_t ticket)
 {
-    struct task *t = task_new(sa, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
+    struct task *t = task_new(w, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
     if (t == NULL)
         return;
     sa->task = t;
@@ -98,7 +99,7 @@ static void send_ike_request(struct world *w, struct ike_sa *sa)
 
 void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 {
-    struct task *t = task_new(sa, TASK_REKEY_IKE, ticket);
+    struct task *t = task_new(w, TASK_REKEY_IKE, ticket);
     if (t == NULL)
         return;
     sa->task = t;
@@ -129,12 +130,12 @@ static bool read_fresh(struct world *w, const struct message *m, struct fresh *o
     if ((out->nonce_p = need_payload(w, m, PAYLOAD_NONCE, why)) == NULL)
         return false;
     if (!wire_parse_nonce(out->nonce_p->body, &out->nonce)) {
-        bad_payload(m, out->nonce_p, "a nonce of 16 to 256 octets", why);
+        bad_payload(w, m, out->nonce_p, "a nonce of 16 to 256 octets", why);
         return false;
     }
     out->ke_p = wire_find(m, PAYLOAD_KE);
     if (out->ke_p != NULL && !wire_parse_ke(out->ke_p->body, &out->ke)) {
-        bad_payload(m, out->ke_p, "a well-formed KE payload", why);
+        bad_payload(w, m, out->ke_p, "a well-formed KE payload", why);
         return false;
     }
     return true;
@@ -166,29 +167,36 @@ static void note_race(struct task *t, struct span nonce_i, struct span nonce_r)
 
 /* ---- the peer's requests ---- */
 
-static void refuse(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why,
-                   struct span data)
+static void refuse_about(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why,
+                         struct span spi, struct span data)
 {
     struct outgoing o;
     uint16_t notify = ikebana_cause_row(why->cause)->notify;
     why->notify = notify == 0 ? NOTIFY_NO_PROPOSAL_CHOSEN : notify;
     out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
-    out_notify(&o, why->notify, data);
+    out_notify_spi(&o, why->notify, spi.len == 0 ? 0 : PROTOCOL_ESP, spi, data);
     exchange_send_answer(w, sa, &o, r);
     ike2_refused(w, sa, r, why);
     bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
     ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, ike2_phase(sa, r));
 }
 
+static void refuse(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why,
+                   struct span data)
+{
+    refuse_about(w, sa, r, why, (struct span){NULL, 0}, data);
+}
+
+/* spi: of the child that does not exist; RFC 7296 3.10.1 wants it back. */
 static void refuse_for_now(struct world *w, struct ike_sa *sa, const struct message *m,
-                           struct record *r, enum cause cause, const char *asked)
+                           struct record *r, enum cause cause, struct span spi, const char *asked)
 {
     struct finding why;
     finding_set(&why, cause);
     finding_about(&why, m, NULL, true);
     why.expected = "no exchange of ours about the same SA";
     why.seen = asked;
-    refuse(w, sa, r, &why, (struct span){NULL, 0});
+    refuse_about(w, sa, r, &why, spi, (struct span){NULL, 0});
 }
 
 static bool answer_group(struct world *w, const struct message *m, const struct fresh *f,
@@ -247,6 +255,12 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     }
     rng_fill(w->rng, nonce, sizeof nonce);
     plan.spi_in = world_new_esp_spi(w, sa);
+    if (plan.spi_in == 0) {
+        finding_set(&why, CAUSE_RES_MEMORY);
+        why.expected = "a free SPI";
+        refuse(w, sa, r, &why, nothing);
+        return;
+    }
     plan.replaces = old == NULL ? 0 : old->id;
     plan.use_at_once = old == NULL;
     plan.is_quiet = is_race && sa->task != NULL;
@@ -263,7 +277,9 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     }
     child_write_choice_ts(w, &o, &plan);
     if (!exchange_send_answer(w, sa, &o, r)) {
+        world_free_esp_spi(w, plan.spi_in);
         finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "a CREATE_CHILD_SA answer";
         ike2_refused(w, sa, r, &why);
         ike2_record_end(w, r, RESULT_FAILED, ike2_phase(sa, r));
         return;
@@ -314,15 +330,7 @@ static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_
         world_drop_sa(w, sa);
         return NULL;
     }
-    const struct conn *c = sa->conn;
-    sa->state = SA_UP;
-    sa->established = sa->heard = w->step.now;
-    if (c->rekey_time_s != 0) {
-        uint64_t jitter = rng_below(w->rng, c->rand_time_s + 1);
-        uint64_t after = jitter < c->rekey_time_s ? c->rekey_time_s - jitter : c->rekey_time_s;
-        sa->rekey_at = instant_after_s(w->step.now, (int64_t)after);
-        sa->expire_at = instant_after_s(w->step.now, (int64_t)(c->rekey_time_s + c->over_time_s));
-    }
+    ike2_schedule(w, sa);
     return sa;
 }
 
@@ -339,7 +347,7 @@ static void hand_over(struct world *w, struct ike_sa *old, struct ike_sa *heir)
     struct wish wish;
     while (wish_take(&old->wishes, INSTANT_NEVER, &wish))
         if (wish.kind != WISH_REKEY_IKE && wish.kind != WISH_LIVENESS)
-            wish_add(&heir->wishes, &wish);
+            exchange_wish(w, heir, wish);
         else
             world_outcome(w, wish.ticket, true, NULL);
     if (heir->close_ticket == 0)
@@ -375,7 +383,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
         return;
     }
     if (!wire_parse_sa(sa_p->body, &w->arena, &offered, &at)) {
-        bad_payload(m, sa_p, "a well-formed SA payload", &why);
+        bad_payload(w, m, sa_p, "a well-formed SA payload", &why);
         refuse(w, sa, r, &why, nothing);
         return;
     }
@@ -393,7 +401,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
             peer_spi = take_u64(&spi);
         }
     if (peer_spi == 0) {
-        bad_payload(m, sa_p, "an SPI of eight octets in the proposal", &why);
+        bad_payload(w, m, sa_p, "an SPI of eight octets in the proposal", &why);
         refuse(w, sa, r, &why, nothing);
         return;
     }
@@ -422,6 +430,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
                                        span_of(nonce, sizeof nonce), big_secret_span(&shared));
     if (heir == NULL) {
         finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "the keys of the new IKE SA";
         refuse(w, sa, r, &why, nothing);
         return;
     }
@@ -445,6 +454,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
     if (!exchange_send_answer(w, sa, &o, r)) {
         world_drop_sa(w, heir);
         finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "a CREATE_CHILD_SA answer";
         ike2_refused(w, sa, r, &why);
         ike2_record_end(w, r, RESULT_FAILED, PHASE_REKEY);
         return;
@@ -520,15 +530,20 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
     /* An IKE SA that was replaced is being closed: only its Delete may follow (RFC 7296 2.8). */
     if (sa->state == SA_REPLACED && verdict != COLLIDE_CHILD_NOT_FOUND)
         verdict = COLLIDE_TEMPORARY_FAILURE;
-    if (old != NULL && old->state != CHILD_SA_UP && verdict == COLLIDE_AS_USUAL)
+    bool is_usual = verdict == COLLIDE_AS_USUAL || verdict == COLLIDE_AS_USUAL_RACE;
+    if (old != NULL && old->state != CHILD_SA_UP && is_usual)
+        verdict = COLLIDE_TEMPORARY_FAILURE;
+    /* One successor for each side is a race, two of one side are not. */
+    if (is_ike && sa->task != NULL && sa->task->race_ike != 0 && is_usual)
         verdict = COLLIDE_TEMPORARY_FAILURE;
     switch (verdict) {
     case COLLIDE_TEMPORARY_FAILURE:
-        refuse_for_now(w, sa, m, r, CAUSE_CHILD_TEMPORARY_FAILURE, "a request that crosses ours");
+        refuse_for_now(w, sa, m, r, CAUSE_CHILD_TEMPORARY_FAILURE, (struct span){NULL, 0},
+                       "a request that crosses ours");
         return;
     case COLLIDE_CHILD_NOT_FOUND:
         refuse_for_now(
-            w, sa, m, r, CAUSE_CHILD_NOT_FOUND,
+            w, sa, m, r, CAUSE_CHILD_NOT_FOUND, n.spi.len == 4 ? n.spi : (struct span){NULL, 0},
             arena_text(&w->arena, "REKEY_SA for SPI %s", arena_hex(&w->arena, n.spi, 8)));
         return;
     case COLLIDE_AS_USUAL:
@@ -595,7 +610,7 @@ static void retry_later(struct world *w, struct ike_sa *sa, const struct task *t
     };
     if (t->kind == TASK_CREATE_CHILD)
         again.child_name = strdup(t->conf->name);
-    wish_add(&sa->wishes, &again);
+    exchange_wish(w, sa, again);
 }
 
 static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct finding *why)
@@ -636,7 +651,7 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
                             .not_before = w->step.now,
                             .ticket = t->ticket};
         child_drop(w, sa, old, true);
-        wish_add(&sa->wishes, &anew);
+        exchange_wish(w, sa, anew);
         return;
     }
     if (old != NULL)
@@ -669,10 +684,13 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     if (!child_accept(w, sa, m, t, true, &plan, &why) || !read_fresh(w, m, &f, &why) ||
         !shared_of(w, m, t, &f, plan.suite.ke, &shared, &why)) {
         failed(w, sa, t, &why);
+        /* The peer has the child, we do not. */
+        if (wire_find(m, PAYLOAD_SA) != NULL && sa->task == NULL && sa->state == SA_UP)
+            info_begin_disown(w, sa, t->spi_in);
         return;
     }
     struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
-    plan.replaces = t->child_id;
+    plan.replaces = old == NULL ? 0 : old->id;
     struct child_sa *theirs = t->race_child == 0 ? NULL : child_by_id(sa, t->race_child);
     bool survives = theirs == NULL || ours_survives(t, f.nonce);
     plan.use_at_once = survives;
@@ -742,19 +760,21 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
         peer_spi = take_u64(&spi);
     }
     if (peer_spi == 0) {
-        bad_payload(m, sa_p, "one proposal with an SPI of eight octets", &why);
+        bad_payload(w, m, sa_p, "one proposal with an SPI of eight octets", &why);
         failed(w, sa, t, &why);
         return;
     }
     if (!policy_check_chosen(&answer, &sa->conn->proposals, PROTOCOL_IKE, true,
                              CAUSE_IKE_PROPOSAL_NOT_OFFERED, &w->arena, &suite, &why)) {
         why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
+        finding_about(&why, m, sa_p, true);
         failed(w, sa, t, &why);
         return;
     }
     struct ike_sa *heir = NULL;
     if (shared_of(w, m, t, &f, suite.ke, &shared, &why)) {
         finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "the keys of the new IKE SA";
         heir = make_new_ike(w, sa, true, t->spi, peer_spi, &suite,
                             span_of(t->nonce, sizeof t->nonce), f.nonce, big_secret_span(&shared));
     }
@@ -789,6 +809,7 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
         theirs->state = SA_REPLACED;
         theirs->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
         hand_over(w, theirs, heir);
+        world_rearm(w, theirs);
     }
     create_inherit(w, sa, heir);
     sa->state = SA_REPLACED;

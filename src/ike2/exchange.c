@@ -36,12 +36,16 @@ static const struct exchange_row *find_row(uint8_t type)
 
 /* ---- tasks ---- */
 
-struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint64_t ticket)
+struct task *task_new(struct world *w, enum task_kind kind, uint64_t ticket)
 {
-    (void)sa;
     struct task *t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (t == NULL) {
+        struct finding why;
+        finding_set(&why, CAUSE_RES_MEMORY);
+        why.expected = "room for an exchange";
+        world_outcome(w, ticket, false, &why);
         return NULL;
+    }
     t->kind = kind;
     t->ticket = ticket;
     return t;
@@ -117,15 +121,35 @@ bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o
 
 /* ---- the end ---- */
 
+/* What a command hears when the SA that it waits for has ended: whoever wanted an end has it, the
+ * others learn why they will get nothing. */
+static void outcome_of_end(struct world *w, uint64_t ticket, bool wanted_end,
+                           const struct finding *why)
+{
+    struct finding aborted;
+    if (ticket == 0 || wanted_end || why != NULL) {
+        world_outcome(w, ticket, wanted_end, wanted_end ? NULL : why);
+        return;
+    }
+    finding_set(&aborted, CAUSE_CMD_ABORTED);
+    aborted.phase = PHASE_ESTABLISHED;
+    aborted.expected = "an IKE SA that stands";
+    aborted.seen = "it was closed meanwhile";
+    world_outcome(w, ticket, false, &aborted);
+}
+
 void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why)
 {
     bool was_up = sa->state == SA_UP || sa->state == SA_CLOSING;
+    bool wanted_end = false;
     uint64_t ticket = 0;
     struct record *r = NULL;
     if (sa->task != NULL) {
         ticket = sa->task->ticket;
+        wanted_end = sa->task->kind == TASK_CLOSE_IKE || sa->task->kind == TASK_CLOSE_CHILD;
         r = sa->task->record;
         sa->task->record = NULL;
+        sa->task->ticket = 0;
     }
     if (why != NULL) {
         if (r == NULL) {
@@ -139,11 +163,11 @@ void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct fi
     if (r != NULL)
         ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED,
                         why == NULL ? PHASE_ESTABLISHED : why->phase);
-    world_outcome(w, ticket, !is_failure && why == NULL, why);
+    outcome_of_end(w, ticket, wanted_end, why);
     struct wish wish;
     while (wish_take(&sa->wishes, INSTANT_NEVER, &wish)) {
-        bool wanted_end = wish.kind == WISH_CLOSE_IKE || wish.kind == WISH_CLOSE_CHILD;
-        world_outcome(w, wish.ticket, wanted_end, wanted_end ? NULL : why);
+        outcome_of_end(w, wish.ticket, wish.kind == WISH_CLOSE_IKE || wish.kind == WISH_CLOSE_CHILD,
+                       why);
         free(wish.child_name);
     }
     world_outcome(w, sa->close_ticket, true, NULL);
@@ -204,7 +228,22 @@ static void give_up(struct world *w, struct ike_sa *sa)
     why.seen = is_path ? arena_text(&w->arena, "%s", s->path_error)
                        : arena_text(&w->arena, "none to the request and %u repetitions",
                                     sa->window.repeats);
+    if (!is_path && s != NULL && s->unreadable > 0)
+        why.seen = arena_text(&w->arena, "%u messages that our keys do not open", s->unreadable);
     why.confidence = is_path ? 95 : 70;
+    struct ike_sa *heir =
+        sa->task == NULL || sa->task->race_ike == 0 ? NULL : world_sa_by_id(w, sa->task->race_ike);
+    if (heir != NULL) {
+        /* Both rekeyed, and ours is not answered: the peer's stands and has to show that it lives.
+         */
+        world_outcome(w, sa->task->ticket, true, NULL);
+        sa->task->ticket = 0;
+        heir->race_of = 0;
+        create_inherit(w, sa, heir);
+        sa->state = SA_REPLACED;
+        exchange_finish(w, sa, false, NULL);
+        return;
+    }
     uint8_t attempt = s == NULL ? 0 : s->attempt;
     uint32_t tries = sa->conn == NULL ? 1 : sa->conn->keyingtries;
     struct task *t = sa->task;
@@ -221,10 +260,18 @@ static void give_up(struct world *w, struct ike_sa *sa)
             ike2_setup_failed(w, sa, &why);
             struct ike_sa *next =
                 ike2_initiate(w, conn, conf, ticket, attempt == UINT8_MAX ? attempt : attempt + 1);
-            if (next != NULL)
+            if (next == NULL)
+                world_outcome(w, ticket, false, &why);
+            if (next != NULL && next->state != SA_GONE) {
                 next->wishes = wishes;
-            else
-                wish_clear(&wishes);
+                return;
+            }
+            /* The next attempt has ended already: nobody else will answer these. */
+            struct wish wish;
+            while (wish_take(&wishes, INSTANT_NEVER, &wish)) {
+                world_outcome(w, wish.ticket, wish.kind == WISH_CLOSE_IKE, &why);
+                free(wish.child_name);
+            }
             return;
         }
     }
@@ -310,7 +357,9 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
     w->asked_path = path_of_datagram(d);
     switch (window_judge(&sa->window, m->header.message_id, hash)) {
     case WINDOW_REPEATED:
-        out_send(w, &w->asked_path, span_of(sa->window.answer, sa->window.answer_len));
+        /* A copy: the SA may end before this step does. */
+        out_send(w, &w->asked_path,
+                 arena_copy(&w->arena, span_of(sa->window.answer, sa->window.answer_len)));
         w->counters.retransmits++;
         return;
     case WINDOW_STRAY:
@@ -325,13 +374,21 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         return;
     }
     const struct exchange_row *row = find_row(m->header.exchange);
-    if (row == NULL || (row->states & IN(sa->state)) == 0) {
-        w->counters.dropped++; /* an exchange that this state does not know: RFC 7296 2.21.3 leaves
-                                  it to us */
+    bool fits = row != NULL && (row->states & IN(sa->state)) != 0;
+    if (!fits && sa->setup != NULL) {
+        w->counters.dropped++; /* it overtook the answer that we wait for, and comes again */
         return;
     }
     follow_path(w, sa, d, true);
     sa->heard = w->step.now;
+    if (!fits) {
+        finding_set(&why, CAUSE_MSG_UNEXPECTED_EXCHANGE);
+        finding_about(&why, m, NULL, true);
+        why.expected = "CREATE_CHILD_SA or INFORMATIONAL";
+        why.seen = wire_exchange_name(m->header.exchange, &w->arena);
+        refuse_request(w, sa, m, &why, (struct span){NULL, 0});
+        return;
+    }
     if (row->type == EXCHANGE_IKE_AUTH)
         message_trail(w, ike2_setup_record(w, sa), m, d->bytes.len, 0);
     uint8_t critical = 0;
@@ -369,6 +426,10 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
     bool ok = message_open(w, sa, m, &is_authentic, &why);
     if (!is_authentic) {
         w->counters.dropped++;
+        if (sa->setup != NULL && sa->setup->unreadable < UINT8_MAX) {
+            sa->setup->unreadable++;
+            message_trail(w, sa->record, m, d->bytes.len, TRAIL_DROPPED);
+        }
         return;
     }
     const struct exchange_row *row = find_row(m->header.exchange);
@@ -421,7 +482,7 @@ void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
 
 /* ---- wishes ---- */
 
-static bool serve(struct world *w, struct ike_sa *sa, struct wish *wish)
+static void serve(struct world *w, struct ike_sa *sa, const struct wish *wish)
 {
     struct child_sa *c = wish->child_id == 0 ? NULL : child_by_id(sa, wish->child_id);
     struct conn *conn;
@@ -430,26 +491,26 @@ static bool serve(struct world *w, struct ike_sa *sa, struct wish *wish)
     switch (wish->kind) {
     case WISH_CLOSE_IKE:
         info_begin_close_ike(w, sa, wish->ticket);
-        return true;
+        return;
     case WISH_CLOSE_CHILD:
         if (c == NULL || c->state == CHILD_SA_LINGERS)
             break;
         info_begin_close_child(w, sa, c, wish->ticket);
-        return true;
+        return;
     case WISH_REKEY_IKE:
         create_begin_ike(w, sa, wish->ticket);
-        return true;
+        return;
     case WISH_REKEY_CHILD:
         if (c == NULL || c->state != CHILD_SA_UP)
             break;
         create_begin_child(w, sa, c->conf, c->conn, c->id, wish->ticket);
-        return true;
+        return;
     case WISH_CREATE_CHILD:
         conn = world_find_conn(w, sa->conn->name);
         conf = conn == NULL ? NULL : policy_find_child(conn, wish->child_name);
         if (conf != NULL && child_by_name(sa, conf->name) == NULL) {
             create_begin_child(w, sa, conf, conn, 0, wish->ticket);
-            return true;
+            return;
         }
         if (conf == NULL) {
             finding_set(&why, CAUSE_CMD_UNKNOWN_CONNECTION);
@@ -457,15 +518,14 @@ static bool serve(struct world *w, struct ike_sa *sa, struct wish *wish)
                                    (const char *)wish->child_name);
             why.seen = wish->child_name;
             world_outcome(w, wish->ticket, false, &why);
-            return true;
+            return;
         }
         break;
     case WISH_LIVENESS:
         info_begin_liveness(w, sa);
-        return true;
+        return;
     }
     world_outcome(w, wish->ticket, true, NULL); /* there is nothing left to do for it */
-    return true;
 }
 
 void exchange_next(struct world *w, struct ike_sa *sa)
@@ -479,14 +539,21 @@ void exchange_next(struct world *w, struct ike_sa *sa)
     world_rearm(w, sa);
 }
 
+void exchange_wish(struct world *w, struct ike_sa *sa, struct wish wish)
+{
+    bool has_all = wish.kind != WISH_CREATE_CHILD || wish.child_name != NULL;
+    if (has_all && wish_add(&sa->wishes, &wish))
+        return;
+    struct finding why;
+    finding_set(&why, CAUSE_RES_MEMORY);
+    why.expected = "room for one more wish";
+    world_outcome(w, wish.ticket, false, &why);
+}
+
 static void add_wish(struct world *w, struct ike_sa *sa, struct wish wish)
 {
     wish.not_before = w->step.now;
-    if (!wish_add(&sa->wishes, &wish)) {
-        struct finding why;
-        finding_set(&why, CAUSE_RES_MEMORY);
-        world_outcome(w, wish.ticket, false, &why);
-    }
+    exchange_wish(w, sa, wish);
     exchange_next(w, sa);
 }
 
@@ -520,16 +587,17 @@ void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool i
     if (sa->setup != NULL) {
         finding_set(&why, CAUSE_CMD_ABORTED);
         why.phase = ike2_phase(sa, NULL);
+        if (sa->setup->path_error != NULL) { /* what was known so far */
+            why.expected = arena_text(&w->arena, "an answer to %s", exchange_text(w, sa));
+            why.seen = arena_text(&w->arena, "%s", sa->setup->path_error);
+        }
         sa->close_ticket = ticket;
         ike2_setup_failed(w, sa, &why);
         return;
     }
-    if (sa->state != SA_UP) {
+    if (sa->state != SA_UP && !is_forced) {
         /* Already on its way out: the command waits for the same end. */
-        if (sa->close_ticket == 0)
-            sa->close_ticket = ticket;
-        else
-            world_outcome(w, ticket, true, NULL);
+        exchange_wish(w, sa, (struct wish){.kind = WISH_CLOSE_IKE, .ticket = ticket});
         return;
     }
     if (is_forced) {

@@ -173,7 +173,7 @@ bool auth_send(struct world *w, struct ike_sa *sa)
                                                       span_of(auth, sa->prf->out_len)});
     out_close(&o, g);
     if (t->conf != NULL) {
-        ok &= t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, false);
+        ok = ok && t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, false);
         child_write_offer_ts(w, &o, sa, t->conf);
     }
     secret_wipe(auth, sizeof auth);
@@ -185,7 +185,14 @@ bool auth_send(struct world *w, struct ike_sa *sa)
         ike2_setup_failed(w, sa, &why);
         return false;
     }
-    return exchange_send_request(w, sa, &o, sa->record);
+    if (!exchange_send_request(w, sa, &o, sa->record)) {
+        finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "an IKE_AUTH request";
+        why.seen = o.writer.full ? "one that is too large" : "none";
+        ike2_setup_failed(w, sa, &why);
+        return false;
+    }
+    return true;
 }
 
 /* We refuse the responder after it has accepted us: RFC 7296 2.21.2 asks for an INFORMATIONAL of
@@ -194,8 +201,9 @@ static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding 
 {
     struct outgoing o;
     uint16_t notify = ikebana_cause_row(why->cause)->notify;
+    why->notify = notify == 0 ? NOTIFY_AUTHENTICATION_FAILED : notify;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
-    out_notify(&o, notify == 0 ? NOTIFY_AUTHENTICATION_FAILED : notify, (struct span){NULL, 0});
+    out_notify(&o, why->notify, (struct span){NULL, 0});
     struct gap g = out_open(&o, PAYLOAD_DELETE);
     wire_write_delete(&o.writer, &(struct delete_payload){.protocol = PROTOCOL_IKE});
     out_close(&o, g);
@@ -204,7 +212,6 @@ static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding 
         out_send(w, &sa->path, message);
         out_trail(&o, sa->record, message);
     }
-    why->notify = notify;
     ike2_setup_failed(w, sa, why);
 }
 
@@ -219,6 +226,7 @@ static void on_auth_error(struct world *w, struct ike_sa *sa, const struct messa
     finding_set(&why, cause);
     finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
     why.notify = n->type;
+    why.expected = "an answer that accepts us";
     why.seen = arena_text(&w->arena, "the peer answered %s (%u)",
                           wire_notify_name(n->type, &w->arena), n->type);
     if (cause == CAUSE_AUTH_PEER_REFUSED) {
@@ -267,23 +275,10 @@ static void conclude_first_child(struct world *w, struct ike_sa *sa, struct mess
     ike2_record_end(w, r, RESULT_PARTIAL, PHASE_CHILD);
     world_outcome(w, t->ticket, false, &why);
     world_free_esp_spi(w, t->spi_in);
-    uint32_t refused = plan.spi_out;
+    uint32_t spi_in = t->spi_in;
     t->spi_in = 0;
-    if (refused != 0 && wire_find(m, PAYLOAD_SA) != NULL) {
-        /* The peer has the child; we do not: tell it (RFC 7296 1.4.1). */
-        struct outgoing o;
-        uint8_t spi[4] = {(uint8_t)(plan.spi_in >> 24), (uint8_t)(plan.spi_in >> 16),
-                          (uint8_t)(plan.spi_in >> 8), (uint8_t)plan.spi_in};
-        out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
-        struct gap g = out_open(&o, PAYLOAD_DELETE);
-        wire_write_delete(&o.writer, &(struct delete_payload){.protocol = PROTOCOL_ESP,
-                                                              .spi_size = 4,
-                                                              .spi_count = 1,
-                                                              .spis = span_of(spi, 4)});
-        out_close(&o, g);
-        sa->task = task_new(sa, TASK_LIVENESS, 0);
-        exchange_send_request(w, sa, &o, NULL);
-    }
+    if (wire_find(m, PAYLOAD_SA) != NULL) /* the peer has the child, we do not */
+        info_begin_disown(w, sa, spi_in);
 }
 
 void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m)
@@ -299,12 +294,12 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m)
     struct auth_payload auth;
     if ((id_p = need_payload(w, m, PAYLOAD_IDR, &why)) == NULL ||
         (auth_p = need_payload(w, m, PAYLOAD_AUTH, &why)) == NULL) {
-        ike2_setup_failed(w, sa, &why);
+        refuse_responder(w, sa, &why);
         return;
     }
     if (!wire_parse_id(id_p->body, &id) || !wire_parse_auth(auth_p->body, &auth)) {
-        bad_payload(m, id_p, "well-formed IDr and AUTH payloads", &why);
-        ike2_setup_failed(w, sa, &why);
+        bad_payload(w, m, id_p, "well-formed IDr and AUTH payloads", &why);
+        refuse_responder(w, sa, &why);
         return;
     }
     struct identity remote = {id.type, id.data};
@@ -471,7 +466,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     }
     if (!wire_parse_id(idi_p->body, &idi) || (idr_p != NULL && !wire_parse_id(idr_p->body, &idr)) ||
         (auth_p != NULL && !wire_parse_auth(auth_p->body, &auth))) {
-        bad_payload(m, idi_p, "well-formed IDi, IDr and AUTH payloads", &why);
+        bad_payload(w, m, idi_p, "well-formed IDi, IDr and AUTH payloads", &why);
         refuse_initiator(w, sa, &why);
         return;
     }
@@ -523,8 +518,11 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     bool wants_child = wire_find(m, PAYLOAD_SA) != NULL;
     struct child_plan plan = {0};
     bool has_child = wants_child && child_choose(w, sa, m, NULL, false, 0, &plan, &why);
-    if (has_child)
-        has_child = (plan.spi_in = world_new_esp_spi(w, sa)) != 0;
+    if (has_child && (plan.spi_in = world_new_esp_spi(w, sa)) == 0) {
+        finding_set(&why, CAUSE_CHILD_INSTALL_FAILED);
+        why.expected = "a free SPI";
+        has_child = false;
+    }
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_IKE_AUTH, true, sa->window.expected_id);
     struct gap g = out_open(&o, PAYLOAD_IDR);
@@ -543,7 +541,10 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         out_notify(&o, why.notify, (struct span){NULL, 0});
     }
     if (!ok || !exchange_send_answer(w, sa, &o, r)) {
+        if (has_child)
+            world_free_esp_spi(w, plan.spi_in);
         finding_set(&why, CAUSE_RES_CRYPTO);
+        why.expected = "an IKE_AUTH answer";
         ike2_setup_failed(w, sa, &why);
         return;
     }
@@ -564,6 +565,8 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         why.phase = PHASE_CHILD;
         ike2_refused(w, sa, r, &why);
         ike2_record_end(w, r, RESULT_PARTIAL, PHASE_CHILD);
+        if (has_child) /* our answer says that there is one */
+            info_begin_disown(w, sa, plan.spi_in);
     } else {
         ike2_record_end(w, r, RESULT_UP, PHASE_ESTABLISHED);
     }
@@ -571,10 +574,9 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
 
 /* ---- both ---- */
 
-void ike2_established(struct world *w, struct ike_sa *sa)
+void ike2_schedule(struct world *w, struct ike_sa *sa)
 {
     const struct conn *c = sa->conn;
-    ike2_forget_setup(sa);
     sa->state = SA_UP;
     sa->established = sa->heard = w->step.now;
     sa->deadline = INSTANT_NEVER;
@@ -584,6 +586,12 @@ void ike2_established(struct world *w, struct ike_sa *sa)
         sa->rekey_at = instant_after_s(w->step.now, (int64_t)after);
         sa->expire_at = instant_after_s(w->step.now, (int64_t)(c->rekey_time_s + c->over_time_s));
     }
+}
+
+void ike2_established(struct world *w, struct ike_sa *sa)
+{
+    ike2_forget_setup(sa);
+    ike2_schedule(w, sa);
     world_event(w, EVENT_IKE_UP, sa, NULL);
 }
 

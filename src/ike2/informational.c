@@ -37,7 +37,7 @@ static void lost_to_crypto(struct world *w, struct ike_sa *sa)
 
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c, uint64_t ticket)
 {
-    struct task *t = task_new(sa, TASK_CLOSE_CHILD, ticket);
+    struct task *t = task_new(w, TASK_CLOSE_CHILD, ticket);
     if (t == NULL)
         return;
     sa->task = t;
@@ -63,9 +63,11 @@ void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa 
 
 void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 {
-    struct task *t = task_new(sa, TASK_CLOSE_IKE, ticket);
-    if (t == NULL)
+    struct task *t = task_new(w, TASK_CLOSE_IKE, ticket);
+    if (t == NULL) {
+        sa->deadline = w->step.now; /* nobody else would end it */
         return;
+    }
     sa->task = t;
     if (sa->state == SA_UP) {
         t->record = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
@@ -83,7 +85,7 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 
 void info_begin_liveness(struct world *w, struct ike_sa *sa)
 {
-    struct task *t = task_new(sa, TASK_LIVENESS, 0);
+    struct task *t = task_new(w, TASK_LIVENESS, 0);
     if (t == NULL)
         return;
     sa->task = t;
@@ -93,7 +95,27 @@ void info_begin_liveness(struct world *w, struct ike_sa *sa)
         lost_to_crypto(w, sa);
 }
 
+void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in)
+{
+    struct task *t = task_new(w, TASK_LIVENESS, 0);
+    if (t == NULL)
+        return;
+    sa->task = t;
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    write_delete_child(&o, spi_in);
+    if (!exchange_send_request(w, sa, &o, NULL))
+        lost_to_crypto(w, sa);
+}
+
 /* ---- the peer's requests ---- */
+
+static void peer_closed(struct world *w, const struct child_sa *c, struct finding *why)
+{
+    finding_set(why, CAUSE_CHILD_PEER_CLOSED);
+    why->phase = PHASE_ESTABLISHED;
+    why->seen = arena_text(&w->arena, "Delete for %s", c->conf->name);
+}
 
 /* The peer has closed this child: what it was replaced by is used now. */
 static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *c)
@@ -119,9 +141,7 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
         struct finding why;
         r->is_initiator = false;
         ike2_record_child(r, c);
-        finding_set(&why, CAUSE_CHILD_PEER_CLOSED);
-        why.phase = PHASE_ESTABLISHED;
-        why.seen = arena_text(&w->arena, "Delete for %s", c->conf->name);
+        peer_closed(w, c, &why);
         record_add_finding(r, &why);
     }
     child_drop(w, sa, c, true);
@@ -147,8 +167,11 @@ static void answer_delete(struct world *w, struct ike_sa *sa, const struct delet
             write_delete_child(o, c->spi_in);
         while (wish_remove(&sa->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
             world_outcome(w, dropped.ticket, true, NULL);
-        while (wish_remove(&sa->wishes, WISH_REKEY_CHILD, c->id, &dropped))
-            world_outcome(w, dropped.ticket, false, NULL);
+        while (wish_remove(&sa->wishes, WISH_REKEY_CHILD, c->id, &dropped)) {
+            struct finding why;
+            peer_closed(w, c, &why);
+            world_outcome(w, dropped.ticket, false, &why);
+        }
         if (verdict == COLLIDE_NO_DELETE)
             child_remove_outbound(w, c); /* both close it: ours goes when our Delete is answered */
         else
@@ -189,13 +212,6 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         }
     }
     if (sa->state == SA_REPLACED || sa->state == SA_CLOSING) {
-        struct task *t = sa->task;
-        if (t != NULL)
-            world_outcome(w, t->ticket, true, NULL);
-        if (t != NULL && t->record != NULL) {
-            ike2_record_end(w, t->record, RESULT_CLOSED, PHASE_ESTABLISHED);
-            t->record = NULL;
-        }
         exchange_finish(w, sa, true, NULL);
         return;
     }
@@ -204,6 +220,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         sa->task != NULL && sa->task->race_ike != 0 ? world_sa_by_id(w, sa->task->race_ike) : NULL;
     if (heir != NULL) {
         world_outcome(w, sa->task->ticket, true, NULL);
+        sa->task->ticket = 0;
         heir->race_of = 0;
         create_inherit(w, sa, heir);
         exchange_finish(w, sa, true, NULL);

@@ -8,7 +8,14 @@
 
 #include "ike2/inside.h"
 
-enum { COOKIES_MAX = 3, GROUP_REPEATS_MAX = 3 };
+enum {
+    COOKIES_MAX = 3,
+    REPEATS_MAX = 3,
+    PATH_WAIT_S = 60,
+    SHOWN_OCTETS = 16,
+    /* A half-open SA keeps its first request; honest ones are below 3000 octets. */
+    INIT_REQUEST_MAX = 8192,
+};
 
 const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,
                                    struct finding *why)
@@ -26,13 +33,14 @@ const struct payload *need_payload(struct world *w, const struct message *m, uin
     return p;
 }
 
-void bad_payload(const struct message *m, const struct payload *p, const char *expected,
-                 struct finding *why)
+void bad_payload(struct world *w, const struct message *m, const struct payload *p,
+                 const char *expected, struct finding *why)
 {
     finding_set(why, CAUSE_MSG_BAD_SYNTAX);
     finding_about(why, m, p, true);
     why->expected = expected;
-    why->seen = "something else";
+    why->seen = arena_text(&w->arena, "%zu octets: %s", p->body.len,
+                           arena_hex(&w->arena, p->body, SHOWN_OCTETS));
 }
 
 /* ---- NAT detection ---- */
@@ -111,9 +119,10 @@ void init_start(struct world *w, struct ike_sa *sa)
         ike2_setup_failed(w, sa, &why);
         return;
     }
+    sa->deadline = instant_after_s(w->step.now, PATH_WAIT_S);
     struct effect *fx = step_add(&w->step, FX_ASK);
     if (fx == NULL)
-        return;
+        return; /* the deadline ends it */
     fx->ask.ticket = sa->id;
     fx->ask.kind = QUESTION_PATH;
     fx->ask.local = local;
@@ -125,7 +134,6 @@ void init_start(struct world *w, struct ike_sa *sa)
     fx->ask.local_port = sa->path.marker                                   ? w->options.nat_port
                          : c->local_port == 0 || c->local_port == IKE_PORT ? w->options.port
                                                                            : c->local_port;
-    sa->deadline = instant_after_s(w->step.now, 60);
 }
 
 struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct child_conf *conf,
@@ -137,11 +145,12 @@ struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct ch
     sa->spi_i = world_new_ike_spi(w);
     sa->state = SA_AWAIT_PATH;
     sa->setup = calloc(1, sizeof *sa->setup);
-    sa->task = task_new(sa, TASK_SETUP, ticket);
+    sa->task = task_new(w, TASK_SETUP, 0); /* until it begins, the caller answers the ticket */
     if (sa->setup == NULL || sa->task == NULL || !world_add_spi(w, sa)) {
         world_drop_sa(w, sa);
         return NULL;
     }
+    sa->task->ticket = ticket;
     sa->setup->began = w->step.now;
     sa->setup->began_s = w->step.wall_s;
     sa->setup->attempt = attempt;
@@ -297,8 +306,15 @@ static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *
     struct setup *s = sa->setup;
     struct finding why;
     if (n->data.len == 0 || n->data.len > 64) {
-        bad_payload(m, wire_find(m, PAYLOAD_NOTIFY), "a cookie of 1 to 64 octets", &why);
+        bad_payload(w, m, wire_find(m, PAYLOAD_NOTIFY), "a cookie of 1 to 64 octets", &why);
         note_and_wait(w, sa, &why);
+        return;
+    }
+    /* The same cookie again may be the network's: the answer to a repetition of the request before
+     * it. */
+    if (s->cookie != NULL && span_equal(n->data, span_of(s->cookie, s->cookie_len)) &&
+        ++s->cookie_repeats <= REPEATS_MAX) {
+        w->counters.dropped++;
         return;
     }
     bool is_loop = ++s->cookies > COOKIES_MAX;
@@ -332,14 +348,14 @@ static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct messa
     struct transform asked = {.type = TRANSFORM_KE, .id = group}, ours = asked;
     ours.id = s->group;
     if (!done(&r)) {
-        bad_payload(m, wire_find(m, PAYLOAD_NOTIFY), "a group number of two octets", &why);
+        bad_payload(w, m, wire_find(m, PAYLOAD_NOTIFY), "a group number of two octets", &why);
         note_and_wait(w, sa, &why);
         return;
     }
     bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
     /* The same group again may be the network's: an answer that came twice, or to a repetition of
      * the first request. */
-    if (s->has_retried && group == s->group && ++s->group_repeats < GROUP_REPEATS_MAX) {
+    if (s->has_retried && group == s->group && ++s->group_repeats < REPEATS_MAX) {
         w->counters.dropped++;
         return;
     }
@@ -430,14 +446,14 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
         return;
     }
     if (!wire_parse_sa(sa_p->body, &w->arena, &answer, &at)) {
-        bad_payload(m, sa_p, "a well-formed SA payload", &why);
+        bad_payload(w, m, sa_p, "a well-formed SA payload", &why);
         why.evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
         note_and_wait(w, sa, &why);
         return;
     }
     if (!wire_parse_ke(ke_p->body, &ke) || !wire_parse_nonce(nonce_p->body, &nonce) ||
         m->header.spi_r == 0) {
-        bad_payload(m, ke_p, "a well-formed KE payload, a nonce of 16 to 256 octets and an SPI",
+        bad_payload(w, m, ke_p, "a well-formed KE payload, a nonce of 16 to 256 octets and an SPI",
                     &why);
         note_and_wait(w, sa, &why);
         return;
@@ -559,9 +575,6 @@ static void refuse_stranger(struct world *w, const struct datagram *d, const str
         sent->payloads = (uint32_t)1 << (PAYLOAD_NOTIFY - 33);
     }
     ike2_refused(w, NULL, r, &why);
-    if (w->step.count > 0 && conn != NULL)
-        w->step.effects[w->step.count - 1].event.conn_name =
-            arena_text(&w->arena, "%s", conn->name);
     ike2_record_end(w, r,
                     ikebana_cause_row(why.cause)->severity == SEVERITY_FAILURE ? RESULT_FAILED
                                                                                : RESULT_CLOSED,
@@ -671,6 +684,14 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         refuse_stranger(w, d, &m, NULL, &why, nothing);
         return;
     }
+    if (d->bytes.len > INIT_REQUEST_MAX) {
+        finding_set(&why, CAUSE_MSG_BAD_SYNTAX);
+        finding_about(&why, &m, NULL, true);
+        why.expected = arena_text(&w->arena, "at most %d octets", INIT_REQUEST_MAX);
+        why.seen = arena_text(&w->arena, "%zu octets", d->bytes.len);
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
     for (size_t i = 0; i < m.payload_count; i++)
         if (m.payloads[i].is_critical && m.payloads[i].type > PAYLOAD_SKF) {
             finding_set(&why, CAUSE_MSG_CRITICAL_PAYLOAD);
@@ -692,18 +713,18 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         return;
     }
     if (!wire_parse_sa(sa_p->body, &w->arena, &offered, &at)) {
-        bad_payload(&m, sa_p, "a well-formed SA payload", &why);
+        bad_payload(w, &m, sa_p, "a well-formed SA payload", &why);
         why.evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
         refuse_stranger(w, d, &m, NULL, &why, nothing);
         return;
     }
     if (!wire_parse_ke(ke_p->body, &ke)) {
-        bad_payload(&m, ke_p, "a well-formed KE payload", &why);
+        bad_payload(w, &m, ke_p, "a well-formed KE payload", &why);
         refuse_stranger(w, d, &m, NULL, &why, nothing);
         return;
     }
     if (!wire_parse_nonce(nonce_p->body, &nonce_i)) {
-        bad_payload(&m, nonce_p, "a nonce of 16 to 256 octets", &why);
+        bad_payload(w, &m, nonce_p, "a nonce of 16 to 256 octets", &why);
         refuse_stranger(w, d, &m, NULL, &why, nothing);
         return;
     }
@@ -779,11 +800,8 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         memcpy(h->octets, d->bytes.at, d->bytes.len);
         memcpy(h->octets + d->bytes.len, message.at, message.len);
         memcpy(h->octets + d->bytes.len + message.len, shared.bytes, shared.len);
-        if (!world_half_open_add(w, h)) {
-            policy_conn_unref(conn);
-            free(h);
+        if (!world_half_open_add(w, h))
             h = NULL;
-        }
     }
     if (h == NULL) {
         finding_set(&why, ok ? CAUSE_RES_MEMORY : CAUSE_RES_CRYPTO);
@@ -846,7 +864,8 @@ void ike2_receive_half_open(struct world *w, struct half_open *h, const struct d
     }
     ike2_receive(w, sa, d, header);
     if (sa->state == SA_AWAIT_AUTH)
-        world_drop_sa(w, sa); /* not authentic: the half-open SA waits on as if nothing had come */
+        world_discard_sa(w,
+                         sa); /* not authentic: the half-open SA waits on as if nothing had come */
     else
         world_half_open_drop(w, h);
 }
@@ -854,15 +873,13 @@ void ike2_receive_half_open(struct world *w, struct half_open *h, const struct d
 void ike2_half_open_timeout(struct world *w, struct half_open *h)
 {
     struct finding why;
-    struct ike_sa *sa = promote(w, h, false);
-    if (sa != NULL && world_may_record_stranger(w)) {
+    struct ike_sa *sa = world_may_record_stranger(w) ? promote(w, h, false) : NULL;
+    if (sa != NULL) {
         finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
         why.expected = "IKE_AUTH";
         why.seen = arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s);
         why.phase = PHASE_IKE_SA_INIT;
         ike2_setup_failed(w, sa, &why);
-    } else if (sa != NULL) {
-        world_drop_sa(w, sa);
     }
     world_half_open_drop(w, h);
 }

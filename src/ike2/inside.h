@@ -75,6 +75,8 @@ struct record *ike2_setup_record(struct world *w, struct ike_sa *sa);
 
 void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why);
 void ike2_established(struct world *w, struct ike_sa *sa);
+/* It stands from now on: state and lifetimes. */
+void ike2_schedule(struct world *w, struct ike_sa *sa);
 void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m);
 void auth_answer(struct world *w, struct ike_sa *sa, struct message *m);
 void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m);
@@ -83,8 +85,8 @@ bool auth_send(struct world *w, struct ike_sa *sa);
 /* Parses a payload that must be there; why gets msg.missing-payload or msg.bad-syntax. */
 const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,
                                    struct finding *why);
-void bad_payload(const struct message *m, const struct payload *p, const char *expected,
-                 struct finding *why);
+void bad_payload(struct world *w, const struct message *m, const struct payload *p,
+                 const char *expected, struct finding *why);
 void init_start(struct world *w, struct ike_sa *sa);
 
 /* ---- child_sa.c ---- */
@@ -150,6 +152,8 @@ void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa 
                             uint64_t ticket);
 void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
 void info_begin_liveness(struct world *w, struct ike_sa *sa);
+/* The peer has made a child that we do not want, RFC 7296 1.4.1: a Delete for our SPI of it. */
+void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in);
 void info_answer(struct world *w, struct ike_sa *sa, struct message *m);
 void info_conclude(struct world *w, struct ike_sa *sa, struct message *m);
 
@@ -163,7 +167,10 @@ bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *
 bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r);
 /* Serves the next wish if the window is free. */
 void exchange_next(struct world *w, struct ike_sa *sa);
-struct task *task_new(struct ike_sa *sa, enum task_kind kind, uint64_t ticket);
+/* NULL: no memory, and the ticket has its outcome. */
+struct task *task_new(struct world *w, enum task_kind kind, uint64_t ticket);
+/* Adds a wish; if it cannot be kept, its ticket gets that outcome. */
+void exchange_wish(struct world *w, struct ike_sa *sa, struct wish wish);
 void task_free(struct task *t);
 /* The SA ends with this finding (lost peer, fatal answer …). */
 void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why);

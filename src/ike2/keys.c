@@ -51,6 +51,7 @@ bool ike2_derive(struct ike_sa *sa, struct span skeyseed, struct span nonce_i, s
     if (keys == NULL)
         return false;
     if (!crypto_ike_keymat(sa->prf, skeyseed, nonce_i, nonce_r, sa->spi_i, sa->spi_r, keys, len)) {
+        secret_wipe(keys, len);
         free(keys);
         return false;
     }

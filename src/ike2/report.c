@@ -91,7 +91,13 @@ void world_expect(struct world *w, uint64_t ticket, uint32_t outcomes)
     if (waiting == NULL) {
         waiting = calloc(1, sizeof *waiting);
         if (waiting == NULL || !map_set(&w->waiting, ticket, waiting)) {
+            /* Nobody will count the outcomes: the command hears that at once. */
             free(waiting);
+            struct finding why;
+            finding_set(&why, CAUSE_RES_MEMORY);
+            step_event_finding(&w->step, EVENT_COMMAND_DONE, NULL, &why);
+            if (w->step.count > 0 && w->step.effects[w->step.count - 1].kind == FX_EVENT)
+                w->step.effects[w->step.count - 1].event.ticket = ticket;
             return;
         }
         waiting->ticket = ticket;
@@ -224,6 +230,7 @@ void ike2_refused(struct world *w, struct ike_sa *sa, struct record *r, struct f
     if (r != NULL && r->child != NULL)
         fx->event.child_name = arena_text(&w->arena, "%s", r->child);
     if (sa == NULL && r != NULL) {
+        fx->event.conn_name = r->conn == NULL ? "" : arena_text(&w->arena, "%s", r->conn);
         fx->event.local = r->local;
         fx->event.remote = r->remote;
     }

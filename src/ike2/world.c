@@ -14,9 +14,9 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->by_esp_spi, &w->by_child,   &w->by_address,
-                          &w->by_conn,    &w->conn_names, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
+                          &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -69,9 +69,20 @@ static void free_records(struct world *w)
 
 static void free_gone(struct world *w)
 {
-    for (size_t i = 0; i < w->gone_count; i++)
-        free_sa(w->gone[i]);
-    w->gone_count = 0;
+    while (w->gone != NULL) {
+        struct ike_sa *sa = w->gone;
+        w->gone = sa->same_next;
+        free_sa(sa);
+    }
+}
+
+/* The data plane has them now. */
+static void wipe_effects(struct world *w)
+{
+    for (size_t i = 0; i < w->step.count; i++)
+        if (w->step.effects[i].kind == FX_SA_ADD)
+            secret_wipe((void *)(uintptr_t)&w->step.effects[i].sa->keys,
+                        sizeof w->step.effects[i].sa->keys);
 }
 
 void world_clear(struct world *w)
@@ -97,18 +108,19 @@ void world_clear(struct world *w)
         policy_psk_unref(w->psks[i]);
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->by_esp_spi, &w->by_child,   &w->by_address,
-                          &w->by_conn,    &w->conn_names, &w->waiting};
+    farewell_clear(w);
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
+                          &w->conn_names, &w->waiting};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);
     timers_clear(&w->half_timers);
     free(w->rows);
     free(w->records);
-    free(w->gone);
     free(w->conns);
     free(w->psks);
+    wipe_effects(w);
     arena_clear(&w->arena);
     rng_free(w->rng);
 }
@@ -116,10 +128,7 @@ void world_clear(struct world *w)
 void world_begin_step(struct world *w, struct instant now, int64_t wall_s)
 {
     free_records(w);
-    for (size_t i = 0; i < w->step.count; i++)
-        if (w->step.effects[i].kind == FX_SA_ADD)
-            secret_wipe((void *)(uintptr_t)&w->step.effects[i].sa->keys,
-                        sizeof w->step.effects[i].sa->keys);
+    wipe_effects(w);
     arena_reset(&w->arena);
     w->step.now = now;
     w->step.wall_s = wall_s;
@@ -140,6 +149,27 @@ void world_end_step(struct world *w)
 
 /* ---- SAs ---- */
 
+/* The first row whose id is not below `id`. */
+static size_t row_from(const struct world *w, uint32_t id)
+{
+    size_t low = 0, high = w->row_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (w->rows[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Ids of a worker stay below those of the next one: the lower 24 bits go round, without 0. */
+static uint32_t id_behind(uint32_t id)
+{
+    uint32_t low = (id + 1) & 0xffffff;
+    return (id & 0xff000000) | (low == 0 ? 1 : low);
+}
+
 static bool add_row(struct world *w, struct ike_sa *sa)
 {
     if (w->row_count == w->row_room && w->live < w->row_count / 2) {
@@ -157,23 +187,15 @@ static bool add_row(struct world *w, struct ike_sa *sa)
         w->rows = rows;
         w->row_room = room;
     }
-    w->rows[w->row_count++] = (struct sa_row){sa->id, sa};
+    /* At the end, but when the ids have gone round; there a row that is free is taken. */
+    size_t i = row_from(w, sa->id);
+    if (i == w->row_count || w->rows[i].sa != NULL) {
+        memmove(&w->rows[i + 1], &w->rows[i], (w->row_count - i) * sizeof *w->rows);
+        w->row_count++;
+    }
+    w->rows[i] = (struct sa_row){sa->id, sa};
     w->live++;
     return true;
-}
-
-/* The first row whose id is not below `id`. */
-static size_t row_from(const struct world *w, uint32_t id)
-{
-    size_t low = 0, high = w->row_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (w->rows[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 struct ike_sa *world_sa_by_id(const struct world *w, uint32_t id)
@@ -200,13 +222,16 @@ struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiato
     sa->timer.owner = sa;
     sa->timer.due = INSTANT_NEVER;
     sa->is_initiator = is_initiator;
-    sa->id = w->next_ike_id++;
+    while (world_sa_by_id(w, w->next_ike_id) != NULL)
+        w->next_ike_id = id_behind(w->next_ike_id);
+    sa->id = w->next_ike_id;
     sa->rekey_at = sa->expire_at = sa->deadline = INSTANT_NEVER;
     sa->heard = w->step.now;
     if (!add_row(w, sa)) {
         free(sa);
         return NULL;
     }
+    w->next_ike_id = id_behind(sa->id);
     if (conn != NULL)
         world_set_sa_conn(w, sa, conn);
     return sa;
@@ -274,17 +299,29 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
     if (i < w->row_count && w->rows[i].sa == sa) {
         w->rows[i].sa = NULL;
         w->live--;
+        while (w->row_count > 0 && w->rows[w->row_count - 1].sa == NULL)
+            w->row_count--;
     }
+    farewell_keep(w, sa);
     sa->state = SA_GONE;
-    if (w->gone_count == w->gone_room) {
-        size_t room = w->gone_room == 0 ? 8 : w->gone_room * 2;
-        struct ike_sa **gone = realloc(w->gone, room * sizeof(struct ike_sa *));
-        if (gone == NULL)
-            return; /* leaked rather than freed under its user's feet */
-        w->gone = gone;
-        w->gone_room = room;
-    }
-    w->gone[w->gone_count++] = sa;
+    sa->same_next = w->gone;
+    w->gone = sa;
+}
+
+void world_discard_sa(struct world *w, struct ike_sa *sa)
+{
+    if (sa->state != SA_GONE && id_behind(sa->id) == w->next_ike_id)
+        w->next_ike_id = sa->id;
+    world_drop_sa(w, sa);
+}
+
+uint32_t world_new_child_id(struct world *w)
+{
+    while (map_get(&w->by_child, w->next_child_id) != NULL)
+        w->next_child_id = id_behind(w->next_child_id);
+    uint32_t id = w->next_child_id;
+    w->next_child_id = id_behind(id);
+    return id;
 }
 
 uint64_t world_new_ike_spi(struct world *w)
@@ -353,13 +390,12 @@ bool world_half_open_add(struct world *w, struct half_open *h)
 {
     uint64_t key = world_half_open_key(w, span_of(h->octets, h->request_len), &h->path.remote);
     h->timer.owner = h;
-    if (!map_set(&w->half_open, key, h))
-        return false;
-    if (!map_set(&w->half_open_by_spi, h->spi_r, h) ||
+    if (!map_set(&w->half_open, key, h) || !map_set(&w->half_open_by_spi, h->spi_r, h) ||
         !timers_set(&w->half_timers, &h->timer,
                     instant_after_s(w->step.now, w->options.half_open_timeout_s))) {
         map_remove(&w->half_open, key);
         map_remove(&w->half_open_by_spi, h->spi_r);
+        free_half_open(h);
         return false;
     }
     w->counters.half_open++;

@@ -55,8 +55,10 @@ struct world {
     struct map half_open; /* world_half_open_key() → struct half_open: finds a repeated request */
     struct map half_open_by_spi; /* our SPI → struct half_open */
     struct timers half_timers;
-    struct map by_esp_spi; /* our inbound SPI → SA */
-    struct map by_child;   /* child id → SA */
+    struct map farewells;                            /* our SPI → struct farewell */
+    struct farewell *farewell_first, *farewell_last; /* the oldest, the newest */
+    struct map by_esp_spi;                           /* our inbound SPI → SA */
+    struct map by_child;                             /* child id → SA */
     struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
     struct map by_conn;    /* hash of a connection's name → its newest SA */
     struct map conn_names; /* hash of the name → connection */
@@ -77,8 +79,7 @@ struct world {
         struct sealer *sealer;
     } sealers[SEALERS_MAX];
     size_t sealer_count;
-    struct ike_sa **gone; /* to be freed at the end of the step */
-    size_t gone_count, gone_room;
+    struct ike_sa *gone;    /* to be freed at the end of the step; linked by same_next */
     uint64_t asked_hash;    /* of the request that is being handled */
     struct path asked_path; /* where it came from */
     uint8_t scratch[SCRATCH_SIZE];
@@ -100,6 +101,8 @@ bool world_add_spi(struct world *w, struct ike_sa *sa);
 /* Out of all maps; freed at the end of the step. Its children's SAs and policies are removed by
  * effects. */
 void world_drop_sa(struct world *w, struct ike_sa *sa);
+/* The same for one that nobody has heard of yet: its id is used again. */
+void world_discard_sa(struct world *w, struct ike_sa *sa);
 struct ike_sa *world_sa_by_id(const struct world *w, uint32_t id);
 /* First row with an id above `id`, or NULL. */
 struct ike_sa *world_sa_after(const struct world *w, uint32_t id);
@@ -108,13 +111,14 @@ uint64_t world_new_ike_spi(struct world *w);
  * back. */
 uint32_t world_new_esp_spi(struct world *w, struct ike_sa *sa);
 void world_free_esp_spi(struct world *w, uint32_t spi);
+uint32_t world_new_child_id(struct world *w);
 struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa);
 
 /* By all octets of the request, not by SPIi alone: nobody else's request can take the place of the
  * initiator's. */
 uint64_t world_half_open_key(const struct world *w, struct span request,
                              const struct address *remote);
-/* The world owns it from then on. false: no memory. */
+/* The world owns it from then on. false: no memory, and it is freed. */
 bool world_half_open_add(struct world *w, struct half_open *h);
 void world_half_open_drop(struct world *w, struct half_open *h);
 uint32_t world_half_open_of(const struct world *w, const struct address *remote);
@@ -133,6 +137,14 @@ struct sealer *world_sealer(struct world *w, const struct encr *e, const struct 
 
 /* Sets the SA's timer to its next due time. */
 void world_rearm(struct world *w, struct ike_sa *sa);
+
+/* ---- farewell.c ---- */
+
+/* Keeps the last answer of an SA that ends, for a while. */
+void farewell_keep(struct world *w, struct ike_sa *sa);
+/* Is this the request that it answered? Then the answer is sent again. spi: ours. */
+bool farewell_repeat(struct world *w, uint64_t spi, const struct datagram *d);
+void farewell_clear(struct world *w);
 
 /* ---- report.c: records, events, commands ---- */
 
