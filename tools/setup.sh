@@ -6,7 +6,7 @@ set -eu
 
 compiler='gcc libc6-dev pkg-config meson ninja-build python3'
 libraries='libssl-dev libuv1-dev libjansson-dev libsqlite3-dev libmnl-dev liburcu-dev'
-unit='libcmocka-dev'
+unit='libcmocka-dev iproute2'
 clang='clang libclang-rt-dev llvm'
 style='clang-format clang-tidy'
 peers='charon-systemd strongswan-swanctl libstrongswan-standard-plugins libstrongswan-extra-plugins
@@ -20,7 +20,7 @@ for group in "$@"; do
     check) wanted="$wanted $compiler $libraries $unit" ;;
     test) wanted="$wanted $compiler $libraries $unit $clang $style" ;;
     fuzz) wanted="$wanted $compiler $libraries $unit $clang" ;;
-    bench) wanted="$wanted $compiler $libraries $unit $network" ;;
+    bench) wanted="$wanted $compiler $libraries $network" ;;
     demo) wanted="$wanted $compiler $libraries $unit $network $peers" ;;
     interop) wanted="$wanted $network $peers" ;;
     *)
