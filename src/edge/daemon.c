@@ -278,7 +278,8 @@ static unsigned worker_for(const struct daemon *d, const char *conn, const char 
     uint32_t hash = 2166136261u; /* FNV-1a */
     for (const char *p = conn_of(d, name); *p != '\0'; p++)
         hash = (hash ^ (uint8_t)*p) * 16777619u;
-    return hash % d->worker_count;
+    /* The high bits: the lowest one is the same for all of c2, c4, c6. */
+    return (unsigned)((uint64_t)hash * d->worker_count >> 32);
 }
 
 /* A worker that cannot be reached for want of memory answers so, in a later turn. */

@@ -140,6 +140,13 @@ static void write_child(struct vici_out *o, struct vici_server *s, const struct 
         vici_format(o, "spi-out", "%08x", e->spi_out);
         vici_write_child_suite(o, &e->suite, &s->arena);
     }
+    /* It is as new as can be, and swanctl --monitor-sa prints these. */
+    if (has_suite && strcmp(state, "INSTALLED") == 0) {
+        static const char *const fresh[] = {"bytes-in", "packets-in", "bytes-out", "packets-out",
+                                            "install-time"};
+        for (size_t i = 0; i < sizeof fresh / sizeof fresh[0]; i++)
+            vici_text(o, fresh[i], "0");
+    }
     vici_write_selectors(o, "local-ts", &e->local_ts, &s->arena);
     vici_write_selectors(o, "remote-ts", &e->remote_ts, &s->arena);
 }
