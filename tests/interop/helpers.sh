@@ -204,9 +204,9 @@ passes() {
     shift 3
     [ $# -gt 0 ] || set -- 56
     for size in "$@"; do
-        on "$host" ping -q -c 2 -i 0.05 -W 10 -s "$size" -I "$source" "$destination" >"$LAB/ping" 2>&1 ||
+        # One at a time: behind a first answer, ping waits for the others no longer than twice as long.
+        on "$host" ping -q -c 1 -W 20 -s "$size" -I "$source" "$destination" >"$LAB/ping" 2>&1 ||
             { cat "$LAB/ping"; fail "no ping of $size octets from $host"; }
-        grep -q ' 0% packet loss' "$LAB/ping" || { cat "$LAB/ping"; fail "lost pings of $size octets from $host"; }
     done
 }
 both_ways() { # [SIZE...]: between the nets behind moon and sun

@@ -1,7 +1,12 @@
 # Rekeying under traffic, closing, and a peer that dies.
 
-spis() { ours moon | grep -E 'spi' | sort; }
-child_spi() { ours moon | sed -nE 's/.*\.spi-in=//p' | sort; }
+# Of the installed ones: one that was replaced stays in the list for some seconds.
+child_spi() {
+    ours moon | awk -F= '{ key = $1; sub(/\.[^.]*$/, "", key) }
+        $1 ~ /child-sas.*\.state$/ { state[key] = $2 }
+        $1 ~ /\.spi-in$/ { spi[key] = $2 }
+        END { for (key in spi) if (state[key] == "INSTALLED") print spi[key] }' | sort
+}
 child_is_new() { # OLD SPI: there is one child, another one
     local now
     now=$(child_spi)
@@ -78,8 +83,8 @@ case_lifetimes_rekey_by_themselves() {
     local child ike
     child=$(child_spi) ike=$(ike_spi)
     pinging 700
-    wait_for 30 child_is_new "$child"
-    wait_for 30 ike_is_new "$ike"
+    wait_for 30 child_is_new "$child" || fail "no new CHILD SA"
+    wait_for 30 ike_is_new "$ike" || fail "no new IKE SA"
     pinged
     both_ways
 }
@@ -91,8 +96,8 @@ case_charons_lifetimes_rekey_too() {
     local child ike
     child=$(child_spi) ike=$(ike_spi)
     pinging 700
-    wait_for 30 child_is_new "$child"
-    wait_for 30 ike_is_new "$ike"
+    wait_for 30 child_is_new "$child" || fail "no new CHILD SA"
+    wait_for 30 ike_is_new "$ike" || fail "no new IKE SA"
     pinged
     both_ways
 }
