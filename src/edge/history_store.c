@@ -2,10 +2,14 @@
  * still asked for what is old as long as it answers. Both are bounded: the oldest rows go. */
 #include "edge/history_store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     SCHEMA_VERSION = 1,
@@ -25,6 +29,7 @@ static const char schema[] =
 
 struct history_store {
     sqlite3 *db; /* NULL: memory only */
+    int lock;    /* the database file, held against other daemons; -1 = not held */
     sqlite3_stmt *insert, *ask;
     bool is_degraded; /* new rows go to the ring */
     bool has_told;
@@ -80,9 +85,26 @@ static bool prepare(struct history_store *s)
            sqlite3_prepare_v2(s->db, ask, -1, &s->ask, NULL) == SQLITE_OK;
 }
 
+/* Two daemons would give the same numbers and overwrite each other's records. SQLite's own locks
+ * are another kind (fcntl); since those go with the first descriptor of the file that is closed,
+ * this one is closed after SQLite's. */
+static const char *lock_db(struct history_store *s, const char *path)
+{
+    /* Records name peers and identities: not for every user of the machine. */
+    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (s->lock < 0)
+        return NULL; /* SQLite will say why */
+    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return "is used by another ikebanad: give each a --state of its own";
+    return fchmod(s->lock, 0640) == 0 ? NULL : "cannot be protected";
+}
+
 /* What is wrong with the database, or NULL. */
 static const char *open_db(struct history_store *s, const char *path)
 {
+    const char *what = strcmp(path, ":memory:") == 0 ? NULL : lock_db(s, path);
+    if (what != NULL)
+        return what;
     if (sqlite3_open_v2(path, &s->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
@@ -90,9 +112,6 @@ static const char *open_db(struct history_store *s, const char *path)
     sqlite3_busy_timeout(s->db, 2000);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    /* Records name peers and identities: not for every user of the machine. */
-    if (chmod(path, 0640) != 0 && strcmp(path, ":memory:") != 0)
-        return "cannot be protected";
     if (!run(s, "PRAGMA auto_vacuum = INCREMENTAL") || !run(s, "PRAGMA journal_mode = WAL") ||
         !run(s, "PRAGMA synchronous = NORMAL") || !run(s, "PRAGMA journal_size_limit = 4194304"))
         return "cannot be set up";
@@ -120,6 +139,9 @@ static void close_db(struct history_store *s)
     sqlite3_close(s->db);
     s->insert = s->ask = NULL;
     s->db = NULL;
+    if (s->lock >= 0)
+        close(s->lock);
+    s->lock = -1;
 }
 
 struct history_store *store_open(const char *path, const struct history_limits *limits,
@@ -135,6 +157,7 @@ struct history_store *store_open(const char *path, const struct history_limits *
         s->limits.records_max = 10000;
     if (s->limits.octets_max == 0)
         s->limits.octets_max = 64 * 1024 * 1024;
+    s->lock = -1;
     s->is_degraded = path == NULL;
     if (path != NULL) {
         const char *what = open_db(s, path);

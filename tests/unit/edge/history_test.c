@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -200,6 +201,39 @@ static void a_file_of_a_newer_version_is_left_alone(void **state)
     store_close(s);
 }
 
+static void a_database_has_one_daemon(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    struct history_store *first = store_open(path, NULL, &error);
+    assert_null(error);
+    struct history_store *second = store_open(path, NULL, &error);
+    assert_non_null(second);
+    assert_string_equal(error, "is used by another ikebanad: give each a --state of its own");
+    free(error);
+    add(first, 1, 2, 10);
+    add(second, 1, 1, 10);
+    assert_string_equal(ask(first, (struct history_query){0}), "2 1");
+    assert_string_equal(ask(second, (struct history_query){0}), "1");
+    store_close(second);
+    store_close(first);
+    first = store_open(path, NULL, &error);
+    assert_null(error);
+    assert_int_equal(store_last_number(first), 2);
+    store_close(first);
+}
+
+static void the_file_is_for_owner_and_group(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    struct stat st;
+    store_close(store_open(path, NULL, &error));
+    assert_null(error);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+}
+
 static void a_folder_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -225,6 +259,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_file_is_told_and_memory_serves, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_file_of_a_newer_version_is_left_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_database_has_one_daemon, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_file_is_for_owner_and_group, set_up, tear_down),
         cmocka_unit_test(a_folder_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
