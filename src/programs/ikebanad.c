@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -361,6 +362,18 @@ static int run(struct program *p)
     return EXIT_OK;
 }
 
+/* Keys must not reach a core file; 64 workers and 512 control clients need more descriptors than
+ * the 1024 that a shell gives. */
+static void set_limits(void)
+{
+    struct rlimit limit = {0, 0};
+    setrlimit(RLIMIT_CORE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct program p;
@@ -368,6 +381,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     signal(SIGPIPE, SIG_IGN);
+    set_limits();
     if (!output_init(&p.output, p.options.level) || !arena_init(&p.arena) ||
         (p.daemon = daemon_new()) == NULL || (p.loader = config_loader_new(p.daemon)) == NULL) {
         fputs("ikebanad: out of memory\n", stderr);
