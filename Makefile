@@ -22,7 +22,7 @@ demo:
 
 bench:
 	@tools/setup.sh bench
-	@tools/build.sh build-bench --buildtype=release
+	@tools/build.sh build-bench --buildtype=release -Dtests=false
 	@tools/bench.sh build-bench
 
 fuzz:
@@ -38,8 +38,6 @@ analyze:
 install:
 	@tools/setup.sh install
 	@tools/build.sh build-install --buildtype=release -Dtests=false -Dprefix=$(PREFIX) -Dlibdir=lib
-	@meson configure build-install -Dprefix=$(PREFIX)
-	@ninja -C build-install --quiet
 	@meson install -C build-install --no-rebuild --quiet
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
 
