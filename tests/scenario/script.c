@@ -293,6 +293,17 @@ static bool run_nat(struct script *s)
     return h != NULL;
 }
 
+/* forward HOST ADDRESS : a NAT that keeps ports 500 and 4500, so that others can begin */
+static bool run_forward(struct script *s)
+{
+    struct sim_host *h = script_host(s, s->words[1]);
+    if (h != NULL) {
+        sim_set_nat(h, s->words[2]);
+        h->nat_shift = 0;
+    }
+    return h != NULL;
+}
+
 static bool run_remap(struct script *s)
 {
     struct sim_host *h = script_host(s, s->words[1]);
@@ -353,6 +364,21 @@ static bool run_inject(struct script *s)
         return script_fail(s, "cannot inject this");
     struct datagram d = {.local = from->at, .remote = to->at, .bytes = span_of(octets, len)};
     d.local.port = d.remote.port = 500;
+    sim_inject(&s->sim, &d);
+    return true;
+}
+
+/* notify HOST TYPE HEX : an answer without seal to its IKE_SA_INIT, with this notify and no more */
+static bool run_notify(struct script *s)
+{
+    struct sim_host *h = script_host(s, s->words[1]);
+    uint8_t octets[256], data[128];
+    struct datagram d;
+    size_t len = s->words[3][0] == '\0' ? 0 : hex(s->words[3], data, sizeof data);
+    struct writer w = writer_of(octets, sizeof octets);
+    if (h == NULL ||
+        !sim_answer_init(h, (uint16_t)strtoul(s->words[2], NULL, 10), span_of(data, len), &w, &d))
+        return script_fail(s, "%s waits for no answer", s->words[1]);
     sim_inject(&s->sim, &d);
     return true;
 }
@@ -494,11 +520,13 @@ static const struct command_row rows[] = {
     {"delay", 3, run_delay},
     {"pass", 1, run_pass},
     {"nat", 3, run_nat},
+    {"forward", 3, run_forward},
     {"remap", 2, run_remap},
     {"kill", 2, run_kill},
     {"revive", 2, run_revive},
     {"icmp", 4, run_icmp},
     {"inject", 4, run_inject},
+    {"notify", 4, run_notify},
     {"seal", 5, run_seal},
     {"stream", 4, run_stream},
     {"stop", 1, run_stop},

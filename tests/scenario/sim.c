@@ -624,6 +624,28 @@ bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool i
     return out->bytes.len > 0;
 }
 
+bool sim_answer_init(struct sim_host *h, uint16_t type, struct span data, struct writer *w,
+                     struct datagram *out)
+{
+    struct ike_sa *sa = sim_first_sa(h);
+    if (sa == NULL || sa->state != SA_AWAIT_INIT_ANSWER)
+        return false;
+    struct ike_header header = {.spi_i = sa->spi_i,
+                                .version = 0x20,
+                                .exchange = EXCHANGE_IKE_SA_INIT,
+                                .flags = IKE_FLAG_RESPONSE};
+    struct message_writer mw = wire_begin(w, &header);
+    struct gap g = wire_open_payload(&mw, PAYLOAD_NOTIFY, false);
+    wire_write_notify(w, &(struct notify){.type = type, .data = data});
+    wire_close_payload(&mw, g);
+    wire_end(&mw);
+    *out = (struct datagram){.local = sa->path.remote,
+                             .remote = sa->path.local,
+                             .marker = sa->path.marker,
+                             .bytes = writer_span(w)};
+    return !w->full;
+}
+
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
                       struct datagram *out)
 {

@@ -179,6 +179,10 @@ bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool i
               uint32_t message_id, uint8_t first, struct span plain, struct datagram *out);
 /* The oldest IKE SA, or NULL. */
 struct ike_sa *sim_first_sa(struct sim_host *h);
+/* The answer of its peer to the IKE_SA_INIT request of the host's first IKE SA: one notify. false:
+ * it has none, or is further on. */
+bool sim_answer_init(struct sim_host *h, uint16_t type, struct span data, struct writer *w,
+                     struct datagram *out);
 /* The SA of `from` that a datagram of its own belongs to, or NULL. */
 struct ike_sa *sim_sa_of(struct sim_host *from, struct span datagram);
 /* The next request of its first IKE SA, which then counts as sent and answered. */
