@@ -129,7 +129,8 @@ void esp_set_pmtu(struct esp_db *db, const struct address *remote, uint16_t mtu)
     pthread_mutex_lock(&db->mutex);
     struct path *p = mtu == 0 ? path_find(db, remote) : path_get(db, remote);
     if (p != NULL) {
-        atomic_store_explicit(&p->mtu, mtu, memory_order_relaxed);
+        atomic_store_explicit(&p->mtu_since_ms, -1, memory_order_relaxed);
+        atomic_store_explicit(&p->mtu, mtu, memory_order_release);
         path_settle(db, p);
     }
     pthread_mutex_unlock(&db->mutex);

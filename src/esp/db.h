@@ -28,15 +28,17 @@ enum {
     ESP_STRANGERS = 8,  /* unknown SPIs that are told of per worker and second */
     ESP_TELL_MS = 1000, /* between two notices of one kind about one SA */
     ESP_CACHE_LINE = 64,
+    ESP_PMTU_LIFE_MS = 600000, /* RFC 1191 6.3, RFC 8201 4: then a larger one is tried */
 };
 
-/* What is known of the way to a host. Under the mutex but for mtu. */
+/* What is known of the way to a host. Under the mutex but for mtu and mtu_since_ms. */
 struct path {
     struct rcu_head rcu;
     struct address remote;
     struct path *next; /* same hash */
     uint32_t refs;
-    _Atomic uint16_t mtu; /* 0: not known */
+    _Atomic uint16_t mtu;         /* 0: not known */
+    _Atomic int64_t mtu_since_ms; /* when it was first used; -1: not yet */
 };
 
 struct ends {

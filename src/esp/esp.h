@@ -129,7 +129,8 @@ void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, si
               int64_t now_ms, struct esp_notices *notices);
 
 /* The largest outer packet (with IP header) towards a remote; 0 = forget. Learned from ICMP or the
- * interface. Without it only the 65535 octets of the IP header's length field count. */
+ * interface, and forgotten ten minutes after its first use. Without it only the 65535 octets of the
+ * IP header's length field count. */
 void esp_set_pmtu(struct esp_db *db, const struct address *remote, uint16_t mtu);
 /* The largest inner packet that fits through a suite over outer_mtu. */
 uint16_t esp_inner_mtu(const struct encr *e, const struct integ *i, uint8_t outer_family,

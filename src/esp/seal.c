@@ -67,6 +67,23 @@ static uint8_t outer_tos(const struct sa *sa, uint8_t inner_tos)
     return (uint8_t)((has_dscp ? inner_tos & 0xfc : 0) | (sa->copy_ecn ? inner_tos & 3 : 0));
 }
 
+/* Anybody can forge the ICMP message that an MTU was learned from, and paths change: it is
+ * forgotten after a while, and learned again if need be. */
+static uint16_t path_mtu(struct path *p, int64_t now_ms)
+{
+    uint16_t mtu = atomic_load_explicit(&p->mtu, memory_order_acquire);
+    if (mtu == 0)
+        return 0;
+    int64_t since = atomic_load_explicit(&p->mtu_since_ms, memory_order_relaxed);
+    if (since < 0) {
+        atomic_store_explicit(&p->mtu_since_ms, now_ms, memory_order_relaxed);
+    } else if (now_ms - since > ESP_PMTU_LIFE_MS) {
+        atomic_compare_exchange_strong(&p->mtu, &mtu, 0);
+        return 0;
+    }
+    return mtu;
+}
+
 /* false: p has its verdict. */
 static bool admit(const struct seal_run *run, struct esp_packet *p, const struct inner *in,
                   const struct sa *sa)
@@ -79,7 +96,7 @@ static bool admit(const struct seal_run *run, struct esp_packet *p, const struct
     }
     uint32_t head_len = ends->outer_len + (uint32_t)ESP_HEADER_LEN + sa->iv_len;
     uint32_t sealed = head_len + padded(in->len, sa->align) + sa->icv_len;
-    uint16_t mtu = atomic_load_explicit(&ends->path->mtu, memory_order_relaxed);
+    uint16_t mtu = path_mtu(ends->path, run->now_ms);
     uint32_t max = mtu == 0 ? OUTER_MAX : mtu;
     if (sealed <= max)
         return true;

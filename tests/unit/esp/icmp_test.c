@@ -123,6 +123,32 @@ static void a_forgotten_mtu_no_longer_counts(void **state)
     db_done(db);
 }
 
+static void an_mtu_is_forgotten_ten_minutes_after_its_first_use(void **state)
+{
+    (void)state;
+    struct esp_db *db = narrow_db(1400, true);
+    struct buffer b = buffer_new();
+    struct esp_notices notices;
+    static const struct {
+        int64_t now_ms;
+        enum esp_verdict verdict;
+    } rows[] = {{5000, ESP_REPLY}, {605000, ESP_REPLY}, {605001, ESP_SEND}, {605002, ESP_SEND}};
+    uint8_t at[1500];
+    udp_packet(at, sizeof at, "fd01::1", "fd02::1");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        buffer_set(&b, span_of(at, sizeof at));
+        esp_seal(db, 0, &b.p, 1, rows[i].now_ms, &notices);
+        assert_int_equal(b.p.verdict, rows[i].verdict);
+    }
+    struct address remote = addr("192.0.2.2");
+    esp_set_pmtu(db, &remote, 1400);
+    buffer_set(&b, span_of(at, sizeof at));
+    esp_seal(db, 0, &b.p, 1, 700000, &notices);
+    assert_int_equal(b.p.verdict, ESP_REPLY);
+    free(b.at);
+    db_done(db);
+}
+
 static void an_mtu_is_known_to_later_sas_of_the_same_host(void **state)
 {
     (void)state;
@@ -224,6 +250,7 @@ int main(void)
         cmocka_unit_test(an_ipv6_packet_of_1280_octets_is_never_refused),
         cmocka_unit_test(without_df_the_outer_packet_is_fragmented),
         cmocka_unit_test(a_forgotten_mtu_no_longer_counts),
+        cmocka_unit_test(an_mtu_is_forgotten_ten_minutes_after_its_first_use),
         cmocka_unit_test(an_mtu_is_known_to_later_sas_of_the_same_host),
         cmocka_unit_test(some_packets_must_not_be_answered),
         cmocka_unit_test(the_inner_mtu_is_the_largest_that_fits),
