@@ -367,6 +367,17 @@ void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
     world_rearm(w, heir);
 }
 
+void create_yield(struct world *w, struct ike_sa *sa, struct ike_sa *heir)
+{
+    struct task *t = sa->task;
+    world_outcome(w, t->ticket, true, NULL);
+    t->ticket = 0;
+    ike2_record_end(w, t->record, RESULT_CLOSED, PHASE_REKEY);
+    t->record = NULL;
+    heir->race_of = 0;
+    create_inherit(w, sa, heir);
+}
+
 static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bool is_race,
                        struct record *r)
 {

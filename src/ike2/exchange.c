@@ -126,16 +126,7 @@ bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o
 static void outcome_of_end(struct world *w, uint64_t ticket, bool wanted_end,
                            const struct finding *why)
 {
-    struct finding aborted;
-    if (ticket == 0 || wanted_end || why != NULL) {
-        world_outcome(w, ticket, wanted_end, wanted_end ? NULL : why);
-        return;
-    }
-    finding_set(&aborted, CAUSE_CMD_ABORTED);
-    aborted.phase = PHASE_ESTABLISHED;
-    aborted.expected = "an IKE SA that stands";
-    aborted.seen = "it was closed meanwhile";
-    world_outcome(w, ticket, false, &aborted);
+    world_outcome(w, ticket, wanted_end, wanted_end ? NULL : why);
 }
 
 void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why)
@@ -144,6 +135,11 @@ void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct fi
     bool wanted_end = false;
     uint64_t ticket = 0;
     struct record *r = NULL;
+    struct finding aborted;
+    finding_set(&aborted, CAUSE_CMD_ABORTED);
+    aborted.phase = PHASE_ESTABLISHED;
+    aborted.expected = "an IKE SA that stands";
+    aborted.seen = "it was closed meanwhile";
     if (sa->task != NULL) {
         ticket = sa->task->ticket;
         wanted_end = sa->task->kind == TASK_CLOSE_IKE || sa->task->kind == TASK_CLOSE_CHILD;
@@ -158,16 +154,19 @@ void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct fi
                 r->is_initiator = !by_peer;
         }
         ike2_refused(w, sa, r, why);
+    } else if (!wanted_end) {
+        record_add_finding(r, &aborted);
     }
     bool is_failure = why != NULL && ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
     if (r != NULL)
         ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED,
                         why == NULL ? PHASE_ESTABLISHED : why->phase);
-    outcome_of_end(w, ticket, wanted_end, why);
+    const struct finding *reason = why == NULL ? &aborted : why;
+    outcome_of_end(w, ticket, wanted_end, reason);
     struct wish wish;
     while (wish_take(&sa->wishes, INSTANT_NEVER, &wish)) {
         outcome_of_end(w, wish.ticket, wish.kind == WISH_CLOSE_IKE || wish.kind == WISH_CLOSE_CHILD,
-                       why);
+                       reason);
         free(wish.child_name);
     }
     world_outcome(w, sa->close_ticket, true, NULL);
@@ -236,10 +235,7 @@ static void give_up(struct world *w, struct ike_sa *sa)
     if (heir != NULL) {
         /* Both rekeyed, and ours is not answered: the peer's stands and has to show that it lives.
          */
-        world_outcome(w, sa->task->ticket, true, NULL);
-        sa->task->ticket = 0;
-        heir->race_of = 0;
-        create_inherit(w, sa, heir);
+        create_yield(w, sa, heir);
         sa->state = SA_REPLACED;
         exchange_finish(w, sa, false, NULL);
         return;

@@ -219,10 +219,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     struct ike_sa *heir =
         sa->task != NULL && sa->task->race_ike != 0 ? world_sa_by_id(w, sa->task->race_ike) : NULL;
     if (heir != NULL) {
-        world_outcome(w, sa->task->ticket, true, NULL);
-        sa->task->ticket = 0;
-        heir->race_of = 0;
-        create_inherit(w, sa, heir);
+        create_yield(w, sa, heir);
         exchange_finish(w, sa, true, NULL);
         return;
     }

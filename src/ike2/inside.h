@@ -147,6 +147,8 @@ void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
 void create_answer(struct world *w, struct ike_sa *sa, struct message *m);
 /* Children and wishes of a rekeyed IKE SA go to its successor. */
 void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir);
+/* Our rekeying of the IKE SA came to nothing, but the peer's stands: that one is the heir. */
+void create_yield(struct world *w, struct ike_sa *sa, struct ike_sa *heir);
 void create_conclude(struct world *w, struct ike_sa *sa, struct message *m);
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c,
                             uint64_t ticket);

@@ -121,6 +121,7 @@ static int event_holds(const struct fact *f, const struct sim_event *e)
         holds_text(f, "child", e->child),
         holds_text(f, "ok", e->ok ? "yes" : "no"),
         holds_number(f, "count", e->count),
+        holds_number(f, "ticket", e->ticket),
     };
     return first_known(answers, sizeof answers / sizeof *answers);
 }
@@ -186,7 +187,9 @@ static bool expect_event(struct script *s, struct sim_host *h, const char *name,
     if (!read_facts(s, from, &facts))
         return false;
     uint64_t ticket = s->texts[h - s->sim.hosts].ticket;
-    bool is_last = kind == EVENT_COMMAND_DONE;
+    bool is_last = kind == EVENT_COMMAND_DONE; /* of the last command, but where one is named */
+    for (size_t i = 0; i < facts.count; i++)
+        is_last = is_last && strcmp(facts.at[i].key, "ticket") != 0;
     for (size_t i = 0; i < h->event_count; i++) {
         struct sim_event *e = &h->events[i];
         if (e->is_taken || (int)e->kind != kind || (is_last && e->ticket != ticket) ||
