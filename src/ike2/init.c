@@ -10,7 +10,6 @@
 
 enum {
     COOKIES_MAX = 3,
-    REPEATS_MAX = 3,
     PATH_WAIT_S = 60,
     SHOWN_OCTETS = 16,
     /* A half-open SA keeps its first request; honest ones are below 3000 octets. */
@@ -310,10 +309,10 @@ static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *
         note_and_wait(w, sa, &why);
         return;
     }
-    /* The same cookie again may be the network's: the answer to a repetition of the request before
-     * it. */
+    /* The same cookie again is the network's doing, which repeats the answer to our first request,
+     * unless the second one was repeated meanwhile. */
     if (s->cookie != NULL && span_equal(n->data, span_of(s->cookie, s->cookie_len)) &&
-        ++s->cookie_repeats <= REPEATS_MAX) {
+        sa->window.repeats == 0) {
         w->counters.dropped++;
         return;
     }
@@ -353,9 +352,9 @@ static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct messa
         return;
     }
     bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
-    /* The same group again may be the network's: an answer that came twice, or to a repetition of
-     * the first request. */
-    if (s->has_retried && group == s->group && ++s->group_repeats < REPEATS_MAX) {
+    /* The same group again is the network's doing, which repeats the answer to our first request,
+     * unless the second one was repeated meanwhile. */
+    if (s->has_retried && group == s->group && sa->window.repeats == 0) {
         w->counters.dropped++;
         return;
     }

@@ -107,10 +107,8 @@ struct setup {
     uint8_t cookie_len, cookies;
     uint8_t attempt; /* of keyingtries, from 1 */
     uint16_t group;
-    bool has_retried;       /* INVALID_KE_PAYLOAD */
-    uint8_t group_repeats;  /* times that the group of the retry was asked for again */
-    uint8_t cookie_repeats; /* times that the cookie that we sent already came again */
-    bool has_answered;      /* the peer sent anything at all */
+    bool has_retried;  /* INVALID_KE_PAYLOAD */
+    bool has_answered; /* the peer sent anything at all */
     bool peer_allows_childless;
     uint8_t unreadable; /* answers that our keys do not open */
     struct instant began;
