@@ -6,6 +6,8 @@
 #include "edge/vici_request.h"
 #include "finding/finding.h"
 
+enum { REFUSED_MAX = 100 }; /* connections of one message; what is behind them is not read */
+
 /* Several commands of one request: how many are out, and what went wrong first. */
 struct batch {
     size_t pending;
@@ -109,15 +111,17 @@ void command_load_conn(struct vici_request *r)
     struct batch *b = batch_begin(r);
     if (b == NULL)
         return;
-    size_t count = 0;
+    size_t count = 0, refused = 0;
     for (const struct section *s = r->message->sections; s != NULL; s = s->next)
         count++;
     b->conns = arena_array(&r->arena, count + 1, sizeof *b->conns);
-    for (const struct section *s = r->message->sections; b->conns != NULL && s != NULL;
-         s = s->next) {
+    for (const struct section *s = r->message->sections;
+         b->conns != NULL && s != NULL && refused < REFUSED_MAX; s = s->next) {
         struct conn *conn = policy_conn_new(s, &b->found);
         if (conn != NULL)
             b->conns[b->conn_count++] = conn;
+        else
+            refused++;
     }
     if (b->conn_count < count) {
         batch_gone(r);
