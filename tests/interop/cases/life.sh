@@ -49,7 +49,7 @@ rekeyings() { # ESP proposal
     local host
     for host in moon sun; do configure "$host" "lan.esp_proposals=$1"; done
     up_on moon
-    pinging 900
+    pinging 700
     rekey_child_on moon
     rekey_child_on sun
     rekey_ike_on moon
