@@ -597,14 +597,7 @@ void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool i
         return;
     }
     if (is_forced) {
-        struct outgoing o;
-        out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
-        struct gap g = out_open(&o, PAYLOAD_DELETE);
-        wire_write_delete(&o.writer, &(struct delete_payload){.protocol = PROTOCOL_IKE});
-        out_close(&o, g);
-        struct span message = out_finish(&o);
-        if (message.len > 0 && window_is_free(&sa->window))
-            out_send(w, &sa->path, message);
+        info_send_last_delete(w, sa);
         sa->close_ticket = ticket;
         exchange_finish(w, sa, false, NULL);
         return;
@@ -711,6 +704,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             why.param = policy_param(&w->arena, sa->conn, NULL, "over_time");
             why.expected = "a rekeying before the hard lifetime";
             why.seen = "none";
+            info_send_last_delete(w, sa);
             exchange_finish(w, sa, false, &why);
             return;
         }

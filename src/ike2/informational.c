@@ -65,7 +65,8 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 {
     struct task *t = task_new(w, TASK_CLOSE_IKE, ticket);
     if (t == NULL) {
-        sa->deadline = w->step.now; /* nobody else would end it */
+        if (sa->state == SA_REPLACED)
+            sa->deadline = w->step.now; /* nobody else would end it */
         return;
     }
     sa->task = t;
@@ -81,6 +82,18 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
     write_delete_ike(&o);
     if (!exchange_send_request(w, sa, &o, t->record))
         lost_to_crypto(w, sa);
+}
+
+void info_send_last_delete(struct world *w, struct ike_sa *sa)
+{
+    if (!window_is_free(&sa->window))
+        return; /* a second request in flight would be dropped: RFC 7296 2.3 */
+    struct outgoing o;
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    write_delete_ike(&o);
+    struct span message = out_finish(&o);
+    if (message.len > 0)
+        out_send(w, &sa->path, message);
 }
 
 void info_begin_liveness(struct world *w, struct ike_sa *sa)

@@ -153,6 +153,8 @@ void create_conclude(struct world *w, struct ike_sa *sa, struct message *m);
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c,
                             uint64_t ticket);
 void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
+/* A Delete for an IKE SA that ends now: sent once, nobody waits for the answer. */
+void info_send_last_delete(struct world *w, struct ike_sa *sa);
 void info_begin_liveness(struct world *w, struct ike_sa *sa);
 /* The peer has made a child that we do not want, RFC 7296 1.4.1: a Delete for our SPI of it. */
 void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in);
