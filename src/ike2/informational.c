@@ -213,8 +213,19 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         lost_to_crypto(w, sa);
         return;
     }
-    if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED))
+    if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED)) {
+        if (has_error) {
+            /* RFC 7296 1.4: told after the fact, and the SA lives on. */
+            finding_set(&why, CAUSE_MSG_ERROR_NOTIFY);
+            finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+            why.notify = n.type;
+            why.expected = "no error on an IKE SA that stands";
+            why.seen = arena_text(&w->arena, "the peer said %s (%u)",
+                                  wire_notify_name(n.type, &w->arena), n.type);
+            ike2_refused(w, sa, NULL, &why);
+        }
         return;
+    }
 
     if (sa->race_of != 0 && sa->state == SA_UP) {
         /* The peer lost the race (RFC 7296 2.8.2) and knows it before us. */
