@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -69,6 +70,15 @@ static double now_ms(void)
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+/* CPU of all children that were waited for. */
+static double children_cpu_ms(void)
+{
+    struct rusage u = {0};
+    (void)getrusage(RUSAGE_CHILDREN, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-3;
 }
 
 static bool join(char out[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -379,7 +389,7 @@ static double median(struct series *s)
 }
 
 struct results {
-    struct series whole, wire, start; /* ms */
+    struct series whole, cpu, wire, start; /* ms */
     double limit_ms;
 };
 
@@ -388,10 +398,11 @@ static bool measure(struct lab *lab, struct results *r)
     double bare_s = 0;
     for (int i = -WARM_UP; i < RUNS && !is_interrupted; i++) {
         (void)take_wire_ms(lab);
-        double begin = now_ms();
+        double begin = now_ms(), cpu = children_cpu_ms();
         if (!run(lab, lab->ikebana, "--vici", lab->left.uri, "up", "bench", NULL))
             return false;
         double whole = now_ms() - begin, wire = take_wire_ms(lab);
+        cpu = children_cpu_ms() - cpu;
         if (!run(lab, lab->ikebana, "--vici", lab->left.uri, "down", "bench", NULL))
             return false;
         begin = now_ms();
@@ -401,6 +412,7 @@ static bool measure(struct lab *lab, struct results *r)
             continue;
         r->start.at[i] = now_ms() - begin;
         r->whole.at[i] = whole;
+        r->cpu.at[i] = cpu;
         r->wire.at[i] = wire;
     }
     if (is_interrupted || !bare_handshake(BARE_ROUNDS, &bare_s))
@@ -411,21 +423,23 @@ static bool measure(struct lab *lab, struct results *r)
 
 static json_t *to_json(const struct lab *lab, struct results *r, FILE *table)
 {
-    double whole = median(&r->whole), wire = median(&r->wire), begin = median(&r->start);
+    double whole = median(&r->whole), cpu = median(&r->cpu);
+    double wire = median(&r->wire), begin = median(&r->start);
     if (table != NULL)
         fprintf(table,
                 "ikebana up, end to end, PSK, median (least) of %d, ms\n"
                 "  whole command          %6.2f (%.2f)\n"
+                "  CPU of the command     %6.2f (%.2f)\n"
                 "  on the wire            %6.2f (%.2f)   first to last of its packets\n"
                 "  ikebana --version      %6.2f (%.2f)   start of the process alone\n"
                 "  limit                  %6.2f          bare crypto of both sides\n"
                 "  ikebanad               %6.2f          from its start to an answer\n",
-                RUNS, whole, r->whole.at[0], wire, r->wire.at[0], begin, r->start.at[0],
-                r->limit_ms, lab->ready_ms);
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "name", "up", "value",
-                     whole, "unit", "ms, median", "limit", r->limit_ms, "share",
-                     r->limit_ms / whole, "least", r->whole.at[0], "wire", wire, "start", begin,
-                     "daemon_ready", lab->ready_ms, "runs", RUNS);
+                RUNS, whole, r->whole.at[0], cpu, r->cpu.at[0], wire, r->wire.at[0], begin,
+                r->start.at[0], r->limit_ms, lab->ready_ms);
+    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "name", "up",
+                     "value", whole, "unit", "ms, median", "limit", r->limit_ms, "share",
+                     r->limit_ms / whole, "least", r->whole.at[0], "cpu", cpu, "wire", wire,
+                     "start", begin, "daemon_ready", lab->ready_ms, "runs", RUNS);
 }
 
 static json_t *bench(FILE *table)
