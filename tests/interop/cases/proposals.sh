@@ -30,8 +30,6 @@ join() { # with commas
 }
 
 ike_row() { # INITIATOR PROPOSAL: one side has only this one, the other all of them
-    local all
-    all=$(join "${IKE_PROPOSALS[@]}")
     if [ "$1" = moon ]; then
         configure moon "proposals=$2"
     else
