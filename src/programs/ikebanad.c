@@ -254,6 +254,11 @@ static void stopped(void *context, bool is_clean)
     history_close(p->history);
     p->history = NULL;
     close_signals(p);
+    /* With its watcher gone, one more signal would end us as if we had failed: all is done but the
+     * freeing. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     uv_stop(daemon_loop(p->daemon));
 }
 
