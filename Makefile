@@ -29,6 +29,10 @@ fuzz:
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh
 
+# The documents that are made from data and code.
+docs:
+	@python3 -B tools/rfc_table.py make . 7296
+
 # The static analyzer of clang: minutes, and some of what it says is not so.
 analyze:
 	@tools/setup.sh test
@@ -44,4 +48,4 @@ install:
 clean:
 	rm -rf build build-*
 
-.PHONY: all check test demo bench fuzz analyze install clean
+.PHONY: all check test demo bench fuzz docs analyze install clean
