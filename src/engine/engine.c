@@ -9,6 +9,12 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
     return value == 0 ? fallback : value;
 }
 
+/* UINT32_MAX stands for the file's 0, which is not our "not given". */
+static uint32_t or_zero(uint32_t value, uint32_t fallback)
+{
+    return value == UINT32_MAX ? 0 : or_default(value, fallback);
+}
+
 struct engine *engine_new(const struct engine_options *o)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -18,7 +24,7 @@ struct engine *engine_new(const struct engine_options *o)
         .worker = o->worker,
         .retransmission = {or_default(o->retransmit_timeout_ms, 4000),
                            o->retransmit_base > 0 ? o->retransmit_base : 1.8,
-                           or_default(o->retransmit_tries, 5)},
+                           or_zero(o->retransmit_tries, 5)},
         .half_open_timeout_s = or_default(o->half_open_timeout_s, 30),
         .cookie_threshold = or_default(o->cookie_threshold, 30),
         .block_threshold = or_default(o->block_threshold, 5),
@@ -27,6 +33,18 @@ struct engine *engine_new(const struct engine_options *o)
         .port = (uint16_t)or_default(o->port, IKE_PORT),
         .nat_port = (uint16_t)or_default(o->nat_port, IKE_NAT_PORT),
         .is_silent_without_conn = o->is_silent_without_conn,
+        .retransmit_jitter = o->retransmit_jitter,
+        .retransmit_limit_s = o->retransmit_limit_s,
+        .cookie_threshold_ip = or_default(o->cookie_threshold_ip, 3),
+        .fragment_size = or_zero(o->fragment_size, 1280),
+        .max_packet = or_default(o->max_packet, 10000),
+        .keep_alive_s = or_zero(o->keep_alive_s, 20),
+        .keep_alive_dpd_margin_s = o->keep_alive_dpd_margin_s,
+        .delete_rekeyed_delay_s = or_zero(o->delete_rekeyed_delay_s, 5),
+        .inactivity_close_ike = o->inactivity_close_ike,
+        .make_before_break = o->make_before_break,
+        .close_ike_on_child_failure = o->close_ike_on_child_failure,
+        .is_initiator_only = o->is_initiator_only,
     };
     if (!crypto_init() || !world_init(&e->world, &w, o->seed)) {
         free(e);
@@ -77,6 +95,10 @@ static void on_datagram(struct engine *e, const struct datagram *d)
                                              arena_copy(&w->arena, answer)};
             w->counters.retransmits++;
             w->counters.datagrams_out++;
+            return;
+        }
+        if (w->options.is_initiator_only) {
+            w->counters.dropped++;
             return;
         }
         if (gate_admit(e, d, &h))

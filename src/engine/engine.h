@@ -17,7 +17,7 @@ struct engine_options {
     /* strongswan.conf's values and defaults; 0 = default */
     uint32_t retransmit_timeout_ms; /* 4000 */
     double retransmit_base;         /* 1.8 */
-    uint32_t retransmit_tries;      /* 5 */
+    uint32_t retransmit_tries;      /* 5; UINT32_MAX = none */
     uint32_t half_open_timeout_s;   /* 30 */
     uint32_t cookie_threshold;      /* 30; UINT32_MAX = never, 1 = always from the second on */
     uint32_t block_threshold;       /* 5 half-open for each address; UINT32_MAX = none */
@@ -25,6 +25,17 @@ struct engine_options {
     uint32_t records_per_s;         /* 50: of peers that have not authenticated themselves */
     uint16_t port, nat_port;        /* our ports: 500, 4500 */
     bool is_silent_without_conn;    /* do not answer peers for whom there is no connection */
+    /* Further ones of strongswan.conf; 0 = default, UINT32_MAX = what 0 means in the file. */
+    uint32_t retransmit_jitter;       /* 0: percent taken off each wait at random, at most */
+    uint32_t retransmit_limit_s;      /* 0 = none */
+    uint32_t cookie_threshold_ip;     /* 3 half-open for one address; UINT32_MAX = never */
+    uint32_t fragment_size;           /* 1280; UINT32_MAX = by address family */
+    uint32_t max_packet;              /* 10000: the largest IKE message */
+    uint32_t keep_alive_s;            /* 20; UINT32_MAX = none */
+    uint32_t keep_alive_dpd_margin_s; /* 0 = never */
+    uint32_t delete_rekeyed_delay_s;  /* 5; UINT32_MAX = at once */
+    bool inactivity_close_ike, make_before_break, close_ike_on_child_failure;
+    bool is_initiator_only; /* no request for an IKE SA is answered */
 };
 
 struct engine *engine_new(const struct engine_options *o);

@@ -21,6 +21,11 @@ struct world_options {
     uint32_t records_per_s;
     uint16_t port, nat_port; /* ours */
     bool is_silent_without_conn;
+    /* As in struct engine_options, with defaults filled in: 0 is what 0 means in strongswan.conf,
+     * but cookie_threshold_ip is UINT32_MAX for never. */
+    uint32_t retransmit_jitter, retransmit_limit_s, cookie_threshold_ip, fragment_size, max_packet,
+        keep_alive_s, keep_alive_dpd_margin_s, delete_rekeyed_delay_s;
+    bool inactivity_close_ike, make_before_break, close_ike_on_child_failure, is_initiator_only;
 };
 
 /* A command that waits for outcomes of several wishes. */

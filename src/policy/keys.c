@@ -33,7 +33,7 @@ static unsigned least(unsigned x, unsigned y)
 }
 
 /* How many octets to add, drop, change, or swap with their neighbour (optimal string alignment). */
-static unsigned edit_distance(const char *x, const char *y)
+unsigned policy_name_distance(const char *x, const char *y)
 {
     unsigned rows[3][NAME_MAX_LEN + 1];
     size_t x_len = strlen(x), y_len = strlen(y);
@@ -77,7 +77,7 @@ const char *policy_key_nearest(const char *scope, const char *name, bool is_sect
         const struct policy_key *k = &policy_keys[i];
         if (strcmp(k->scope, scope) != 0 || k->name[0] == '<')
             continue;
-        unsigned changes = edit_distance(name, k->name);
+        unsigned changes = policy_name_distance(name, k->name);
         if (len >= 4 && strncmp(name, k->name, len) == 0)
             changes = least(changes, 1); /* the beginning of one: "child", "rekey" */
         unsigned distance = 2 * changes + ((k->type == KEY_SECTION) == is_section ? 0 : 1);

@@ -50,4 +50,7 @@ const struct policy_key *policy_key_find(const char *scope, const char *name, bo
 const char *policy_key_nearest(const char *scope, const char *name, bool is_section,
                                struct arena *a);
 
+/* How many octets to add, drop, change, or swap with their neighbour; 32 for longer names. */
+unsigned policy_name_distance(const char *x, const char *y);
+
 #endif

@@ -19,6 +19,7 @@
 #include "edge/daemon.h"
 #include "edge/history.h"
 #include "edge/output.h"
+#include "edge/settings_load.h"
 #include "edge/vici_server.h"
 
 enum { EXIT_OK = 0, EXIT_CANNOT_RUN = 1, EXIT_WRONG_USE = 2, WORKERS_LIMIT = 64 };
@@ -27,10 +28,10 @@ enum { EXIT_OK = 0, EXIT_CANNOT_RUN = 1, EXIT_WRONG_USE = 2, WORKERS_LIMIT = 64 
 #define DEFAULT_STATE "/var/lib/ikebana"
 
 struct options {
-    const char *config, *vici, *state, *tun;
+    const char *config, *settings, *vici, *state, *tun;
     enum log_level level;
     unsigned workers;
-    uint16_t port, nat_port;
+    uint16_t port, nat_port; /* 0: as the settings say */
 };
 
 struct program {
@@ -52,12 +53,14 @@ static const char usage[] =
     "The IPsec/IKEv2 daemon that says why. It stays in the foreground.\n"
     "\n"
     "  --config FILE      swanctl.conf to load; without it the daemon starts empty\n"
+    "  --settings FILE    strongswan.conf to read at the start (the environment's "
+    "STRONGSWAN_CONF)\n"
     "  --vici URI         control socket (" DEFAULT_VICI ", tcp://127.0.0.1:PORT)\n"
     "  --state DIR        where the history is kept (" DEFAULT_STATE ")\n"
     "  --log-level LEVEL  error, warning, notice, info, debug (info)\n"
     "  --workers N        threads with an engine each, 1 to 64 (1)\n"
-    "  --port N           UDP port of IKE (500)\n"
-    "  --nat-port N       UDP port of IKE and ESP behind NAT (4500)\n"
+    "  --port N           UDP port of IKE (charon.port of the settings, 500)\n"
+    "  --nat-port N       UDP port of IKE and ESP behind NAT (charon.port_nat_t, 4500)\n"
     "  --tun NAME         name of the TUN device (ikebana%d)\n"
     "  --no-tun           no TUN device: SAs are negotiated, traffic is not carried\n"
     "  --version          print the version and exit\n"
@@ -86,9 +89,23 @@ static int wrong_use(const char *option, const char *expected, const char *seen)
 /* An exit status, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { CONFIG = 1, VICI, STATE, LEVEL, WORKERS, PORT, NAT_PORT, TUN, NO_TUN, VERSION, HELP };
+    enum {
+        CONFIG = 1,
+        SETTINGS,
+        VICI,
+        STATE,
+        LEVEL,
+        WORKERS,
+        PORT,
+        NAT_PORT,
+        TUN,
+        NO_TUN,
+        VERSION,
+        HELP
+    };
     static const struct option known[] = {
         {"config", required_argument, NULL, CONFIG},
+        {"settings", required_argument, NULL, SETTINGS},
         {"vici", required_argument, NULL, VICI},
         {"state", required_argument, NULL, STATE},
         {"log-level", required_argument, NULL, LEVEL},
@@ -101,14 +118,23 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
-    *o = (struct options){NULL, DEFAULT_VICI, DEFAULT_STATE, "ikebana%d", LOG_LEVEL_INFO,
-                          1,    500,          4500};
+    *o = (struct options){.settings = getenv("STRONGSWAN_CONF"),
+                          .vici = DEFAULT_VICI,
+                          .state = DEFAULT_STATE,
+                          .tun = "ikebana%d",
+                          .level = LOG_LEVEL_INFO,
+                          .workers = 1};
+    if (o->settings != NULL && o->settings[0] == '\0')
+        o->settings = NULL;
     unsigned number;
     int which;
     while ((which = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (which) {
         case CONFIG:
             o->config = optarg;
+            break;
+        case SETTINGS:
+            o->settings = optarg;
             break;
         case VICI:
             o->vici = optarg;
@@ -155,7 +181,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         return wrong_use("ikebanad", "options only", argv[optind]);
-    if (o->port == o->nat_port)
+    if (o->port != 0 && o->port == o->nat_port)
         return wrong_use("--nat-port", "another port than --port", "the same");
     return -1;
 }
@@ -305,15 +331,38 @@ static void open_history(struct program *p)
         history_follow(p->history, p->daemon);
 }
 
+/* Options of the command line have precedence. */
+static bool read_settings(struct program *p, struct daemon_options *o)
+{
+    struct findings found = {.arena = &p->arena};
+    struct daemon_conf conf;
+    bool ok = settings_load(p->options.settings, &conf, &found);
+    print_findings(p, &found);
+    if (!ok) {
+        output_line(&p->output, LOG_LEVEL_ERROR, "%s was not loaded", p->options.settings);
+        return false;
+    }
+    if (p->options.port == 0)
+        p->options.port = (uint16_t)conf.port;
+    if (p->options.nat_port == 0)
+        p->options.nat_port = (uint16_t)conf.nat_port;
+    if (p->options.port == p->options.nat_port) {
+        output_line(&p->output, LOG_LEVEL_ERROR, "the ports of IKE and of NAT are both %u",
+                    p->options.port);
+        return false;
+    }
+    o->port = p->options.port;
+    o->nat_port = p->options.nat_port;
+    settings_for_engine(&conf, &o->engine);
+    return true;
+}
+
 static bool start(struct program *p)
 {
     struct findings found = {.arena = &p->arena};
-    struct daemon_options o = {
-        .workers = p->options.workers,
-        .port = p->options.port,
-        .nat_port = p->options.nat_port,
-        .tun = p->options.tun,
-    };
+    struct daemon_options o = {.workers = p->options.workers, .tun = p->options.tun};
+    if (!read_settings(p, &o))
+        return false;
     bool ok = daemon_start(p->daemon, &o, &found);
     print_findings(p, &found);
     if (ok && daemon_tun(p->daemon)[0] == '\0')
