@@ -132,8 +132,8 @@ static void what_is_not_served_is_named_unless_it_is_done_anyway(void **state)
             "charon.interfaces_use", "not set",
             "t.conf:3: interfaces_use = eth0 (all interfaces are listened on)", "");
     is_told(state, true, "charon { install_routes = no\n }", CAUSE_CONF_SETTINGS_NOT_SERVED,
-            "charon.install_routes", "routes follow the CHILD SAs", "t.conf:1: install_routes = no",
-            "");
+            "charon.install_routes", "yes, or not set",
+            "t.conf:1: install_routes = no (routes follow the CHILD SAs)", "");
     assert_true(read_daemon(s, "charon { install_routes = 1\n ikesa_limit = 0\n }", &c));
     assert_int_equal(s->found.count, 0);
 }
