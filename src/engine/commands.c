@@ -89,9 +89,9 @@ static void initiate_child(struct world *w, struct conn *conn, const struct chil
         }
     } else if (conf == NULL) {
         world_outcome(w, ticket, true, NULL);
-    } else if (sa->setup != NULL && sa->task != NULL && sa->task->conf != NULL &&
-               sa->task->ticket == 0 && strcmp(sa->task->conf->name, conf->name) == 0) {
-        sa->task->ticket = ticket; /* it is on its way already: wait with it */
+    } else if (sa->setup != NULL && sa->tasks != NULL && sa->tasks->conf != NULL &&
+               sa->tasks->ticket == 0 && strcmp(sa->tasks->conf->name, conf->name) == 0) {
+        sa->tasks->ticket = ticket; /* it is on its way already: wait with it */
         if (sa->record != NULL)
             sa->record->ticket = ticket;
     } else {

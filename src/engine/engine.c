@@ -15,6 +15,11 @@ static uint32_t or_zero(uint32_t value, uint32_t fallback)
     return value == UINT32_MAX ? 0 : or_default(value, fallback);
 }
 
+static uint32_t or_ms(uint32_t seconds)
+{
+    return seconds > UINT32_MAX / 1000 ? UINT32_MAX : seconds * 1000;
+}
+
 struct engine *engine_new(const struct engine_options *o)
 {
     struct engine *e = calloc(1, sizeof *e);
@@ -24,7 +29,8 @@ struct engine *engine_new(const struct engine_options *o)
         .worker = o->worker,
         .retransmission = {or_default(o->retransmit_timeout_ms, 4000),
                            o->retransmit_base > 0 ? o->retransmit_base : 1.8,
-                           or_zero(o->retransmit_tries, 5)},
+                           or_zero(o->retransmit_tries, 5), o->retransmit_jitter,
+                           or_ms(o->retransmit_limit_s)},
         .half_open_timeout_s = or_default(o->half_open_timeout_s, 30),
         .cookie_threshold = or_default(o->cookie_threshold, 30),
         .block_threshold = or_default(o->block_threshold, 5),
@@ -33,8 +39,6 @@ struct engine *engine_new(const struct engine_options *o)
         .port = (uint16_t)or_default(o->port, IKE_PORT),
         .nat_port = (uint16_t)or_default(o->nat_port, IKE_NAT_PORT),
         .is_silent_without_conn = o->is_silent_without_conn,
-        .retransmit_jitter = o->retransmit_jitter,
-        .retransmit_limit_s = o->retransmit_limit_s,
         .cookie_threshold_ip = or_default(o->cookie_threshold_ip, 3),
         .fragment_size = or_zero(o->fragment_size, 1280),
         .max_packet = or_default(o->max_packet, 10000),

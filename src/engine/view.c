@@ -15,8 +15,7 @@ static enum ike_state ike_state(const struct ike_sa *sa)
     case SA_AWAIT_AUTH_ANSWER:
         return IKE_CONNECTING;
     case SA_UP:
-        return sa->task != NULL && sa->task->kind == TASK_REKEY_IKE ? IKE_REKEYING
-                                                                    : IKE_ESTABLISHED;
+        return task_of_kind(sa, TASK_REKEY_IKE) != NULL ? IKE_REKEYING : IKE_ESTABLISHED;
     case SA_REPLACED:
         return IKE_REKEYED;
     case SA_CLOSING:
@@ -28,11 +27,10 @@ static enum ike_state ike_state(const struct ike_sa *sa)
 
 static enum child_state child_state(const struct ike_sa *sa, const struct child_sa *c)
 {
+    const struct task *t = task_of_child(sa, c->id);
     switch (c->state) {
     case CHILD_SA_UP:
-        return sa->task != NULL && sa->task->kind == TASK_REKEY_CHILD && sa->task->child_id == c->id
-                   ? CHILD_REKEYING
-                   : CHILD_INSTALLED;
+        return t != NULL && t->kind == TASK_REKEY_CHILD ? CHILD_REKEYING : CHILD_INSTALLED;
     case CHILD_SA_REPLACED:
     case CHILD_SA_LINGERS:
         return CHILD_REKEYED;

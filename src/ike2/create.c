@@ -28,9 +28,8 @@ static bool write_nonce_ke(struct world *w, struct outgoing *o, struct task *t)
 
 /* ---- our requests ---- */
 
-static void send_child_request(struct world *w, struct ike_sa *sa)
+static void send_child_request(struct world *w, struct ike_sa *sa, struct task *t)
 {
-    struct task *t = sa->task;
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, false, sa->window.next_id);
     if (t->kind == TASK_REKEY_CHILD) {
@@ -45,7 +44,7 @@ static void send_child_request(struct world *w, struct ike_sa *sa)
     bool ok = t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, true) &&
               write_nonce_ke(w, &o, t);
     child_write_offer_ts(w, &o, sa, t->conf);
-    if (ok && exchange_send_request(w, sa, &o, t->record))
+    if (ok && exchange_send_request(w, sa, t, &o, t->record))
         return;
     struct finding why;
     finding_set(&why, CAUSE_RES_CRYPTO);
@@ -56,10 +55,9 @@ static void send_child_request(struct world *w, struct ike_sa *sa)
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
                         struct conn *conn, uint32_t rekeyed, uint64_t ticket)
 {
-    struct task *t = task_new(w, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
+    struct task *t = task_new(w, sa, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
     if (t == NULL)
         return;
-    sa->task = t;
     t->child_id = rekeyed;
     t->conn = policy_conn_ref(conn);
     t->conf = conf;
@@ -71,12 +69,11 @@ void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_c
         t->record->is_initiator = true;
         record_set_text(&t->record->child, conf->name);
     }
-    send_child_request(w, sa);
+    send_child_request(w, sa, t);
 }
 
-static void send_ike_request(struct world *w, struct ike_sa *sa)
+static void send_ike_request(struct world *w, struct ike_sa *sa, struct task *t)
 {
-    struct task *t = sa->task;
     struct outgoing o;
     uint8_t octets[8];
     struct writer spi = writer_of(octets, sizeof octets);
@@ -89,7 +86,7 @@ static void send_ike_request(struct world *w, struct ike_sa *sa)
     wire_write_sa(&o.writer, &offer);
     out_close(&o, g);
     ok = ok && write_nonce_ke(w, &o, t);
-    if (ok && exchange_send_request(w, sa, &o, t->record))
+    if (ok && exchange_send_request(w, sa, t, &o, t->record))
         return;
     struct finding why;
     finding_set(&why, CAUSE_RES_CRYPTO);
@@ -99,10 +96,9 @@ static void send_ike_request(struct world *w, struct ike_sa *sa)
 
 void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 {
-    struct task *t = task_new(w, TASK_REKEY_IKE, ticket);
+    struct task *t = task_new(w, sa, TASK_REKEY_IKE, ticket);
     if (t == NULL)
         return;
-    sa->task = t;
     t->spi = world_new_ike_spi(w);
     /* The group that the peer took last time, while it is still allowed. */
     t->group = policy_offers_group(&sa->conn->proposals, sa->suite.ke)
@@ -112,7 +108,7 @@ void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
     t->record = ike2_record_new(w, sa, RECORD_IKE_REKEY, ticket);
     if (t->record != NULL)
         t->record->is_initiator = true;
-    send_ike_request(w, sa);
+    send_ike_request(w, sa, t);
 }
 
 /* ---- nonces, key exchange values: both sides ---- */
@@ -173,7 +169,7 @@ static void refuse_about(struct world *w, struct ike_sa *sa, struct record *r, s
     struct outgoing o;
     uint16_t notify = ikebana_cause_row(why->cause)->notify;
     why->notify = notify == 0 ? NOTIFY_NO_PROPOSAL_CHOSEN : notify;
-    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, w->asked_id);
     out_notify_spi(&o, why->notify, spi.len == 0 ? 0 : PROTOCOL_ESP, spi, data);
     exchange_send_answer(w, sa, &o, r);
     ike2_refused(w, sa, r, why);
@@ -263,9 +259,10 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     }
     plan.replaces = old == NULL ? 0 : old->id;
     plan.use_at_once = old == NULL;
-    plan.is_quiet = is_race && sa->task != NULL;
+    struct task *ours = is_race ? task_of_child(sa, old->id) : NULL;
+    plan.is_quiet = ours != NULL;
     struct outgoing o;
-    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, w->asked_id);
     child_write_choice(w, &o, &plan);
     struct gap g = out_open(&o, PAYLOAD_NONCE);
     wire_write_nonce(&o.writer, span_of(nonce, sizeof nonce));
@@ -294,9 +291,9 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     if (old != NULL) {
         old->state = CHILD_SA_REPLACED;
         old->rekey_at = INSTANT_NEVER;
-        if (is_race && sa->task != NULL) {
-            sa->task->race_child = c->id;
-            note_race(sa->task, f.nonce, span_of(nonce, sizeof nonce));
+        if (ours != NULL) {
+            ours->race_child = c->id;
+            note_race(ours, f.nonce, span_of(nonce, sizeof nonce));
         }
     } else {
         child_note_narrowing(w, sa, &plan, r);
@@ -367,9 +364,8 @@ void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
     world_rearm(w, heir);
 }
 
-void create_yield(struct world *w, struct ike_sa *sa, struct ike_sa *heir)
+void create_yield(struct world *w, struct ike_sa *sa, struct task *t, struct ike_sa *heir)
 {
-    struct task *t = sa->task;
     world_outcome(w, t->ticket, true, NULL);
     t->ticket = 0;
     ike2_record_end(w, t->record, RESULT_CLOSED, PHASE_REKEY);
@@ -452,7 +448,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
     struct proposals one = {&chosen, 1};
     policy_suite_proposal(&suite, PROTOCOL_IKE, writer_span(&spi_w), &w->arena, &chosen);
     struct outgoing o;
-    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_CREATE_CHILD_SA, true, w->asked_id);
     struct gap g = out_open(&o, PAYLOAD_SA);
     wire_write_sa(&o.writer, &one);
     out_close(&o, g);
@@ -477,11 +473,12 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
         r->ike_id = heir->id;
     }
     ike2_record_end(w, r, RESULT_UP, PHASE_REKEY);
-    if (is_race && sa->task != NULL) {
+    struct task *ours = is_race ? task_of_kind(sa, TASK_REKEY_IKE) : NULL;
+    if (ours != NULL) {
         /* Who survives is known when our own answer is here: RFC 7296 2.8.2. */
-        sa->task->race_ike = heir->id;
+        ours->race_ike = heir->id;
         heir->race_of = sa->id;
-        note_race(sa->task, f.nonce, span_of(nonce, sizeof nonce));
+        note_race(ours, f.nonce, span_of(nonce, sizeof nonce));
         world_rearm(w, heir);
         return;
     }
@@ -535,9 +532,7 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
                        : !is_rekey   ? ASKED_CREATE_CHILD
                        : old != NULL ? ASKED_REKEY_CHILD
                                      : ASKED_REKEY_UNKNOWN_CHILD;
-    bool delete_waits = false;
-    enum doing doing = exchange_doing(sa, old == NULL ? 0 : old->id, &delete_waits);
-    enum collide verdict = collide_answer(asked, doing, delete_waits);
+    enum collide verdict = task_collide(sa, asked, old == NULL ? 0 : old->id);
     /* An IKE SA that was replaced is being closed: only its Delete may follow (RFC 7296 2.8). */
     if (sa->state == SA_REPLACED && verdict != COLLIDE_CHILD_NOT_FOUND)
         verdict = COLLIDE_TEMPORARY_FAILURE;
@@ -545,7 +540,8 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
     if (old != NULL && old->state != CHILD_SA_UP && is_usual)
         verdict = COLLIDE_TEMPORARY_FAILURE;
     /* One successor for each side is a race, two of one side are not. */
-    if (is_ike && sa->task != NULL && sa->task->race_ike != 0 && is_usual)
+    const struct task *ours = task_of_kind(sa, TASK_REKEY_IKE);
+    if (is_ike && ours != NULL && ours->race_ike != 0 && is_usual)
         verdict = COLLIDE_TEMPORARY_FAILURE;
     switch (verdict) {
     case COLLIDE_TEMPORARY_FAILURE:
@@ -587,10 +583,9 @@ static bool shared_of(struct world *w, const struct message *m, const struct tas
 }
 
 /* INVALID_KE_PAYLOAD: once more with the group that the peer asks for, if we allow it. */
-static bool retry_group(struct world *w, struct ike_sa *sa, const struct message *m,
+static bool retry_group(struct world *w, struct ike_sa *sa, struct task *t, const struct message *m,
                         const struct proposals *ours)
 {
-    struct task *t = sa->task;
     struct notify n;
     if (t->has_retried || !wire_find_notify(m, NOTIFY_INVALID_KE_PAYLOAD, &n))
         return false;
@@ -601,11 +596,18 @@ static bool retry_group(struct world *w, struct ike_sa *sa, const struct message
         return false;
     t->has_retried = true;
     t->group = group;
-    if (t->kind == TASK_REKEY_IKE)
-        send_ike_request(w, sa);
-    else
-        send_child_request(w, sa);
+    t->is_waiting = !window_has_room(&sa->window);
+    if (!t->is_waiting)
+        create_resend(w, sa, t);
     return true;
+}
+
+void create_resend(struct world *w, struct ike_sa *sa, struct task *t)
+{
+    if (t->kind == TASK_REKEY_IKE)
+        send_ike_request(w, sa, t);
+    else
+        send_child_request(w, sa, t);
 }
 
 static void retry_later(struct world *w, struct ike_sa *sa, const struct task *t)
@@ -696,8 +698,11 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
         !shared_of(w, m, t, &f, plan.suite.ke, &shared, &why)) {
         failed(w, sa, t, &why);
         /* The peer has the child, we do not. */
-        if (wire_find(m, PAYLOAD_SA) != NULL && sa->task == NULL && sa->state == SA_UP)
-            info_begin_disown(w, sa, t->spi_in);
+        if (wire_find(m, PAYLOAD_SA) != NULL)
+            exchange_wish(w, sa,
+                          (struct wish){.kind = WISH_DISOWN,
+                                        .child_id = t->spi_in,
+                                        .not_before = w->step.now});
         return;
     }
     struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
@@ -827,14 +832,13 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
     info_begin_close_ike(w, sa, 0);
 }
 
-void create_conclude(struct world *w, struct ike_sa *sa, struct message *m)
+void create_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m)
 {
-    struct task *t = sa->task;
     message_trail(w, t->record, m, m->header.length, 0);
-    if (retry_group(w, sa, m,
+    if (retry_group(w, sa, t, m,
                     t->kind == TASK_REKEY_IKE ? &sa->conn->proposals : &t->conf->esp_proposals))
         return;
-    sa->task = NULL;
+    task_take(sa, t);
     if (t->kind == TASK_REKEY_IKE)
         conclude_ike(w, sa, m, t);
     else

@@ -13,7 +13,7 @@ struct exchange_row {
     uint8_t type;
     uint32_t states; /* bit n: allowed in enum sa_state n */
     void (*answer)(struct world *w, struct ike_sa *sa, struct message *m);
-    void (*conclude)(struct world *w, struct ike_sa *sa, struct message *m);
+    void (*conclude)(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
 };
 
 #define IN(state) (1u << (state))
@@ -34,76 +34,16 @@ static const struct exchange_row *find_row(uint8_t type)
     return NULL;
 }
 
-/* ---- tasks ---- */
-
-struct task *task_new(struct world *w, enum task_kind kind, uint64_t ticket)
-{
-    struct task *t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        struct finding why;
-        finding_set(&why, CAUSE_RES_MEMORY);
-        why.expected = "room for an exchange";
-        world_outcome(w, ticket, false, &why);
-        return NULL;
-    }
-    t->kind = kind;
-    t->ticket = ticket;
-    return t;
-}
-
-void task_free(struct task *t)
-{
-    if (t == NULL)
-        return;
-    record_free(t->record);
-    policy_conn_unref(t->conn);
-    crypto_ke_free(t->ke);
-    secret_wipe(t, sizeof *t);
-    free(t);
-}
-
-enum doing exchange_doing(const struct ike_sa *sa, uint32_t child_id, bool *delete_waits)
-{
-    *delete_waits = false;
-    if (sa->state == SA_CLOSING || sa->state == SA_REPLACED)
-        return DOING_CLOSE_IKE;
-    if (wish_has(&sa->wishes, WISH_CLOSE_IKE, 0)) {
-        *delete_waits = true;
-        return DOING_CLOSE_IKE;
-    }
-    if (child_id != 0 && wish_has(&sa->wishes, WISH_CLOSE_CHILD, child_id)) {
-        *delete_waits = true;
-        return DOING_CLOSE_SAME_CHILD;
-    }
-    const struct task *t = sa->task;
-    if (t == NULL)
-        return DOING_NOTHING;
-    switch (t->kind) {
-    case TASK_SETUP:
-    case TASK_LIVENESS:
-        return DOING_NOTHING;
-    case TASK_CREATE_CHILD:
-        return DOING_CREATE_CHILD;
-    case TASK_REKEY_CHILD:
-        return t->child_id == child_id ? DOING_REKEY_SAME_CHILD : DOING_OTHER_CHILD;
-    case TASK_CLOSE_CHILD:
-        return t->child_id == child_id ? DOING_CLOSE_SAME_CHILD : DOING_OTHER_CHILD;
-    case TASK_REKEY_IKE:
-        return DOING_REKEY_IKE;
-    case TASK_CLOSE_IKE:
-        return DOING_CLOSE_IKE;
-    }
-    return DOING_NOTHING;
-}
-
 /* ---- sending ---- */
 
-bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r)
+bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, struct outgoing *o,
+                           struct record *r)
 {
     struct span message = out_finish(o);
     if (message.len == 0 ||
-        !window_send(&sa->window, message, &w->options.retransmission, w->step.now))
+        !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now))
         return false;
+    t->message_id = o->header.message_id;
     out_send(w, &sa->path, message);
     out_trail(o, r, message);
     return true;
@@ -112,7 +52,7 @@ bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *
 bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r)
 {
     struct span message = out_finish(o);
-    if (message.len == 0 || !window_keep_answer(&sa->window, message, w->asked_hash))
+    if (message.len == 0 || !window_keep_answer(&sa->window, w->asked_id, message, w->asked_hash))
         return false;
     out_send(w, &w->asked_path, message);
     out_trail(o, r, message);
@@ -132,37 +72,38 @@ static void outcome_of_end(struct world *w, uint64_t ticket, bool wanted_end,
 void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why)
 {
     bool was_up = sa->state == SA_UP || sa->state == SA_CLOSING;
-    bool wanted_end = false;
-    uint64_t ticket = 0;
     struct record *r = NULL;
     struct finding aborted;
     finding_set(&aborted, CAUSE_CMD_ABORTED);
     aborted.phase = PHASE_ESTABLISHED;
     aborted.expected = "an IKE SA that stands";
     aborted.seen = "it was closed meanwhile";
-    if (sa->task != NULL) {
-        ticket = sa->task->ticket;
-        wanted_end = sa->task->kind == TASK_CLOSE_IKE || sa->task->kind == TASK_CLOSE_CHILD;
-        r = sa->task->record;
-        sa->task->record = NULL;
-        sa->task->ticket = 0;
-    }
-    if (why != NULL) {
-        if (r == NULL) {
-            r = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
-            if (r != NULL)
-                r->is_initiator = !by_peer;
-        }
-        ike2_refused(w, sa, r, why);
-    } else if (!wanted_end) {
-        record_add_finding(r, &aborted);
-    }
-    bool is_failure = why != NULL && ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
-    if (r != NULL)
-        ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED,
-                        why == NULL ? PHASE_ESTABLISHED : why->phase);
     const struct finding *reason = why == NULL ? &aborted : why;
-    outcome_of_end(w, ticket, wanted_end, reason);
+    if (why != NULL) {
+        /* The oldest record at hand tells it, or one of its own. */
+        struct task *t = sa->tasks;
+        while (t != NULL && t->record == NULL)
+            t = t->next;
+        r = t != NULL
+                ? t->record
+                : ike2_record_new(w, sa, RECORD_CLOSE, sa->tasks == NULL ? 0 : sa->tasks->ticket);
+        if (t == NULL && r != NULL)
+            r->is_initiator = !by_peer;
+        ike2_refused(w, sa, r, why);
+        if (t != NULL)
+            t->record = NULL;
+        bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;
+        ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, why->phase);
+    }
+    for (struct task *t = sa->tasks; t != NULL; t = t->next) {
+        bool wanted_end = t->kind == TASK_CLOSE_IKE || t->kind == TASK_CLOSE_CHILD;
+        if (!wanted_end && t->record != NULL)
+            record_add_finding(t->record, reason);
+        ike2_record_end(w, t->record, RESULT_CLOSED, PHASE_ESTABLISHED);
+        t->record = NULL;
+        outcome_of_end(w, t->ticket, wanted_end, reason);
+        t->ticket = 0;
+    }
     struct wish wish;
     while (wish_take(&sa->wishes, INSTANT_NEVER, &wish)) {
         outcome_of_end(w, wish.ticket, wish.kind == WISH_CLOSE_IKE || wish.kind == WISH_CLOSE_CHILD,
@@ -191,7 +132,7 @@ void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why)
     exchange_finish(w, sa, false, why);
 }
 
-static const char *exchange_text(struct world *w, const struct ike_sa *sa)
+static const char *exchange_text(struct world *w, const struct ike_sa *sa, uint32_t message_id)
 {
     switch (sa->state) {
     case SA_AWAIT_INIT_ANSWER:
@@ -206,11 +147,11 @@ static const char *exchange_text(struct world *w, const struct ike_sa *sa)
     case SA_GONE:
         break;
     }
-    return arena_text(&w->arena, "request %u", sa->window.next_id);
+    return arena_text(&w->arena, "request %u", message_id);
 }
 
 /* All repetitions are used: what silence means depends on what was heard before. */
-static void give_up(struct world *w, struct ike_sa *sa)
+static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
 {
     struct finding why;
     struct setup *s = sa->setup;
@@ -222,27 +163,26 @@ static void give_up(struct world *w, struct ike_sa *sa)
                            : CAUSE_NET_NO_ANSWER;
     finding_set(&why, cause);
     why.param = sa->conn == NULL ? "" : policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
-    why.expected = arena_text(&w->arena, "an answer to %s from %s", exchange_text(w, sa),
+    why.expected = arena_text(&w->arena, "an answer to %s from %s", exchange_text(w, sa, sent->id),
                               address_port_text(&w->arena, &sa->path.remote));
-    why.seen = is_path ? arena_text(&w->arena, "%s", s->path_error)
-                       : arena_text(&w->arena, "none to the request and %u repetitions",
-                                    sa->window.repeats);
+    why.seen = is_path
+                   ? arena_text(&w->arena, "%s", s->path_error)
+                   : arena_text(&w->arena, "none to the request and %u repetitions", sent->repeats);
     if (!is_path && s != NULL && s->unreadable > 0)
         why.seen = arena_text(&w->arena, "%u messages that our keys do not open", s->unreadable);
     why.confidence = is_path ? 95 : 70;
-    struct ike_sa *heir =
-        sa->task == NULL || sa->task->race_ike == 0 ? NULL : world_sa_by_id(w, sa->task->race_ike);
+    struct task *t = sa->tasks;
+    struct ike_sa *heir = t == NULL || t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
     if (heir != NULL) {
         /* Both rekeyed, and ours is not answered: the peer's stands and has to show that it lives.
          */
-        create_yield(w, sa, heir);
+        create_yield(w, sa, t, heir);
         sa->state = SA_REPLACED;
         exchange_finish(w, sa, false, NULL);
         return;
     }
     uint8_t attempt = s == NULL ? 0 : s->attempt;
     uint32_t tries = sa->conn == NULL ? 1 : sa->conn->keyingtries;
-    struct task *t = sa->task;
     if (s != NULL && sa->is_initiator && t != NULL && (tries == 0 || attempt < tries)) {
         /* keyingtries: another SA takes over the wishes and the waiting command. */
         struct conn *conn = world_find_conn(w, sa->conn->name);
@@ -301,7 +241,7 @@ static void refuse_request(struct world *w, struct ike_sa *sa, const struct mess
     bool is_setup = sa->setup != NULL;
     struct record *r = is_setup ? ike2_setup_record(w, sa) : NULL;
     why->notify = ikebana_cause_row(why->cause)->notify;
-    out_begin(&o, w, sa, m->header.exchange, true, sa->window.expected_id);
+    out_begin(&o, w, sa, m->header.exchange, true, w->asked_id);
     out_notify(&o, why->notify, data);
     exchange_send_answer(w, sa, &o, r);
     if (is_setup)
@@ -348,16 +288,19 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
 {
     struct finding why;
     bool is_authentic;
+    const struct kept *kept;
     uint64_t hash = map_hash(&w->by_spi, d->bytes.at, d->bytes.len);
     w->asked_hash = hash;
+    w->asked_id = m->header.message_id;
     w->asked_path = path_of_datagram(d);
     switch (window_judge(&sa->window, m->header.message_id, hash)) {
     case WINDOW_REPEATED:
         /* A copy: the SA may end before this step does. */
-        out_send(w, &w->asked_path,
-                 arena_copy(&w->arena, span_of(sa->window.answer, sa->window.answer_len)));
+        kept = window_kept(&sa->window, w->asked_id);
+        out_send(w, &w->asked_path, arena_copy(&w->arena, span_of(kept->octets, kept->len)));
         w->counters.retransmits++;
         return;
+    case WINDOW_BEYOND:
     case WINDOW_STRAY:
         w->counters.dropped++;
         return;
@@ -406,7 +349,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
     struct finding why;
     bool is_authentic;
     uint8_t critical;
-    if (!window_wants_answer(&sa->window, m->header.message_id)) {
+    if (window_find(&sa->window, m->header.message_id) == NULL) {
         w->counters.dropped++;
         return;
     }
@@ -429,7 +372,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         return;
     }
     const struct exchange_row *row = find_row(m->header.exchange);
-    struct task *t = sa->task;
+    struct task *t = task_of_message(sa, m->header.message_id);
     if (row == NULL || t == NULL) {
         w->counters.dropped++;
         return;
@@ -443,7 +386,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         w->counters.dropped++;
         return;
     }
-    window_answered(&sa->window);
+    window_answered(&sa->window, m->header.message_id);
     sa->heard = w->step.now;
     follow_path(w, sa, d, false);
     if (sa->setup != NULL) {
@@ -454,7 +397,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         exchange_lose(w, sa, &why);
         return;
     }
-    row->conclude(w, sa, m);
+    row->conclude(w, sa, t, m);
 }
 
 void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
@@ -520,15 +463,35 @@ static void serve(struct world *w, struct ike_sa *sa, const struct wish *wish)
     case WISH_LIVENESS:
         info_begin_liveness(w, sa);
         return;
+    case WISH_DISOWN:
+        info_begin_disown(w, sa, wish->child_id);
+        return;
     }
     world_outcome(w, wish->ticket, true, NULL); /* there is nothing left to do for it */
+}
+
+static bool allows(const void *sa, const struct wish *wish)
+{
+    return task_allows(sa, wish);
+}
+
+bool exchange_has_next(const struct world *w, const struct ike_sa *sa)
+{
+    return wish_find(&sa->wishes, w->step.now, allows, sa) != NULL;
 }
 
 void exchange_next(struct world *w, struct ike_sa *sa)
 {
     struct wish wish;
-    while (sa->state == SA_UP && sa->task == NULL && window_is_free(&sa->window) &&
-           wish_take(&sa->wishes, w->step.now, &wish)) {
+    for (struct task *t = sa->tasks, *next; t != NULL; t = next) {
+        next = t->next;
+        if (t->is_waiting && sa->state == SA_UP && window_has_room(&sa->window)) {
+            t->is_waiting = false;
+            create_resend(w, sa, t);
+        }
+    }
+    while (sa->state == SA_UP && window_has_room(&sa->window) &&
+           wish_take_allowed(&sa->wishes, w->step.now, allows, sa, &wish)) {
         serve(w, sa, &wish);
         free(wish.child_name);
     }
@@ -584,7 +547,7 @@ void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool i
         finding_set(&why, CAUSE_CMD_ABORTED);
         why.phase = ike2_phase(sa, NULL);
         if (sa->setup->path_error != NULL) { /* what was known so far */
-            why.expected = arena_text(&w->arena, "an answer to %s", exchange_text(w, sa));
+            why.expected = arena_text(&w->arena, "an answer to %s", exchange_text(w, sa, 0));
             why.seen = arena_text(&w->arena, "%s", sa->setup->path_error);
         }
         sa->close_ticket = ticket;
@@ -649,12 +612,12 @@ static void children_on_time(struct world *w, struct ike_sa *sa)
     }
 }
 
-static void repeat_request(struct world *w, struct ike_sa *sa)
+static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent *sent)
 {
     w->counters.retransmits++;
-    out_send(w, &sa->path,
-             arena_copy(&w->arena, span_of(sa->window.request, sa->window.request_len)));
-    struct record *r = sa->record != NULL ? sa->record : sa->task != NULL ? sa->task->record : NULL;
+    out_send(w, &sa->path, arena_copy(&w->arena, span_of(sent->octets, sent->len)));
+    const struct task *t = task_of_message(sa, sent->id);
+    struct record *r = sa->record != NULL ? sa->record : t != NULL ? t->record : NULL;
     for (size_t i = r == NULL ? 0 : r->trail_count; i > 0; i--) {
         struct trail_entry *entry = &r->trail[i - 1];
         if ((entry->flags & (TRAIL_SENT | TRAIL_RESPONSE)) == TRAIL_SENT) {
@@ -681,22 +644,20 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
         exchange_finish(w, sa, true, NULL); /* replaced, and the peer never closed it */
         return;
     }
-    switch (window_on_time(&sa->window, &w->options.retransmission, now)) {
-    case WINDOW_REPEAT:
-        if (sa->setup != NULL && sa->setup->path_errors >= PATH_ERRORS_MAX) {
-            give_up(w, sa);
-            return;
+    const struct sent *sent;
+    enum window_turn turn;
+    while ((turn = window_on_time(&sa->window, &w->options.retransmission, w->rng, now, &sent)) !=
+           WINDOW_WAIT) {
+        if (turn == WINDOW_REPEAT &&
+            (sa->setup == NULL || sa->setup->path_errors < PATH_ERRORS_MAX)) {
+            repeat_request(w, sa, sent);
+            continue;
         }
-        repeat_request(w, sa);
-        break;
-    case WINDOW_GIVE_UP:
-        if (sa->state == SA_REPLACED || sa->state == SA_CLOSING)
+        if (turn == WINDOW_GIVE_UP && (sa->state == SA_REPLACED || sa->state == SA_CLOSING))
             exchange_finish(w, sa, false, NULL);
         else
-            give_up(w, sa);
+            give_up(w, sa, sent);
         return;
-    case WINDOW_WAIT:
-        break;
     }
     if (sa->state == SA_UP) {
         if (instant_reached(sa->expire_at, now)) {
@@ -714,7 +675,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             wish_add(&sa->wishes, &wish);
         }
         uint64_t dpd = sa->conn->dpd_delay_s;
-        if (dpd != 0 && sa->task == NULL &&
+        if (dpd != 0 && sa->tasks == NULL &&
             instant_reached(instant_after_s(sa->heard, (int64_t)dpd), now)) {
             struct wish wish = {.kind = WISH_LIVENESS, .not_before = now};
             wish_add(&sa->wishes, &wish);
@@ -798,6 +759,6 @@ void ike2_on_path_error(struct world *w, struct ike_sa *sa, const struct path_er
     hint->phase = PHASE_IKE_SA_INIT;
     hint->confidence = 60;
     hint->seen = arena_text(&w->arena, "%s", e->what);
-    fx->event.ticket = sa->task == NULL ? 0 : sa->task->ticket;
+    fx->event.ticket = sa->tasks == NULL ? 0 : sa->tasks->ticket;
     fx->event.finding = hint;
 }

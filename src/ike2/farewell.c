@@ -12,8 +12,8 @@ struct farewell {
     uint64_t spi;          /* ours, of the SA */
     uint64_t asked_hash;   /* of the request */
     struct instant until;
-    uint8_t *answer; /* sealed, heap */
     size_t len;
+    uint8_t answer[]; /* sealed */
 };
 
 static void drop_oldest(struct world *w)
@@ -21,7 +21,6 @@ static void drop_oldest(struct world *w)
     struct farewell *f = w->farewell_first;
     w->farewell_first = f->next;
     map_remove(&w->farewells, f->spi);
-    free(f->answer);
     free(f);
 }
 
@@ -35,21 +34,19 @@ void farewell_keep(struct world *w, struct ike_sa *sa)
 {
     uint64_t spi = ike2_our_spi(sa);
     drop_expired(w);
-    if (sa->window.answer == NULL || map_get(&w->farewells, spi) != NULL)
+    const struct kept *last = sa->window.kept;
+    if (last == NULL || map_get(&w->farewells, spi) != NULL)
         return;
     if (w->farewells.count >= FAREWELLS_MAX)
         drop_oldest(w);
-    struct farewell *f = calloc(1, sizeof *f);
+    struct farewell *f = malloc(sizeof *f + last->len);
     if (f == NULL || !map_set(&w->farewells, spi, f)) {
         free(f);
         return;
     }
-    f->spi = spi;
-    f->asked_hash = sa->window.asked_hash;
-    f->until = instant_after_s(w->step.now, FAREWELL_S);
-    f->answer = sa->window.answer;
-    f->len = sa->window.answer_len;
-    sa->window.answer = NULL;
+    *f = (struct farewell){NULL, spi, last->asked_hash, instant_after_s(w->step.now, FAREWELL_S),
+                           last->len};
+    memcpy(f->answer, last->octets, last->len);
     if (w->farewell_first == NULL)
         w->farewell_first = f;
     else

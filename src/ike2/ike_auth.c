@@ -132,7 +132,7 @@ static void keep_ids(struct world *w, struct ike_sa *sa, const struct identity *
 
 bool auth_send(struct world *w, struct ike_sa *sa)
 {
-    struct task *t = sa->task;
+    struct task *t = sa->tasks;
     struct finding why;
     struct identity local = own_identity(&sa->conn->local.id, &sa->path.local);
     const struct identity *remote = &sa->conn->remote.id;
@@ -185,7 +185,7 @@ bool auth_send(struct world *w, struct ike_sa *sa)
         ike2_setup_failed(w, sa, &why);
         return false;
     }
-    if (!exchange_send_request(w, sa, &o, sa->record)) {
+    if (!exchange_send_request(w, sa, t, &o, sa->record)) {
         finding_set(&why, CAUSE_RES_CRYPTO);
         why.expected = "an IKE_AUTH request";
         why.seen = o.writer.full ? "one that is too large" : "none";
@@ -215,8 +215,8 @@ static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding 
     ike2_setup_failed(w, sa, why);
 }
 
-static void on_auth_error(struct world *w, struct ike_sa *sa, const struct message *m,
-                          const struct notify *n)
+static void on_auth_error(struct world *w, struct ike_sa *sa, const struct task *t,
+                          const struct message *m, const struct notify *n)
 {
     struct finding why;
     enum cause cause = n->type == NOTIFY_AUTHENTICATION_FAILED ? CAUSE_AUTH_PEER_REFUSED
@@ -239,8 +239,8 @@ static void on_auth_error(struct world *w, struct ike_sa *sa, const struct messa
                                   psk == NULL ? "a pre-shared key" : secret_param(w, psk),
                                   policy_identity_text(&sa->conn->remote.id, &w->arena));
         why.confidence = 60;
-    } else if (sa->task->conf != NULL) {
-        why.param = policy_param(&w->arena, sa->conn, sa->task->conf,
+    } else if (t->conf != NULL) {
+        why.param = policy_param(&w->arena, sa->conn, t->conf,
                                  cause == CAUSE_CHILD_PEER_REFUSED_PROPOSAL ? "esp_proposals"
                                                                             : "remote_ts");
     }
@@ -281,13 +281,13 @@ static void conclude_first_child(struct world *w, struct ike_sa *sa, struct mess
         info_begin_disown(w, sa, spi_in);
 }
 
-void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m)
+void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m)
 {
     struct finding why;
     struct notify n;
     const struct payload *id_p = wire_find(m, PAYLOAD_IDR), *auth_p = wire_find(m, PAYLOAD_AUTH);
     if (auth_p == NULL && message_error(m, &n)) {
-        on_auth_error(w, sa, m, &n);
+        on_auth_error(w, sa, t, m, &n);
         return;
     }
     struct id_payload id;
@@ -339,12 +339,11 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m)
     }
 
     /* From here on the IKE SA stands. */
-    struct task *t = sa->task;
     struct record *r = sa->record;
     struct setup *s = sa->setup;
     struct span nonce_i = arena_copy(&w->arena, s->nonce_i);
     struct span nonce_r = arena_copy(&w->arena, s->nonce_r);
-    sa->task = NULL;
+    task_take(sa, t);
     sa->record = NULL;
     ike2_established(w, sa);
     conclude_first_child(w, sa, m, t, r, nonce_i, nonce_r);
@@ -446,7 +445,7 @@ static void refuse_initiator(struct world *w, struct ike_sa *sa, struct finding 
     struct outgoing o;
     uint16_t notify = ikebana_cause_row(why->cause)->notify;
     why->notify = notify == 0 ? NOTIFY_AUTHENTICATION_FAILED : notify;
-    out_begin(&o, w, sa, EXCHANGE_IKE_AUTH, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_IKE_AUTH, true, w->asked_id);
     out_notify(&o, why->notify, (struct span){NULL, 0});
     exchange_send_answer(w, sa, &o, ike2_setup_record(w, sa));
     ike2_setup_failed(w, sa, why);
@@ -524,7 +523,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         has_child = false;
     }
     struct outgoing o;
-    out_begin(&o, w, sa, EXCHANGE_IKE_AUTH, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_IKE_AUTH, true, w->asked_id);
     struct gap g = out_open(&o, PAYLOAD_IDR);
     put_span(&o.writer, body);
     out_close(&o, g);
@@ -598,7 +597,7 @@ void ike2_established(struct world *w, struct ike_sa *sa)
 void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
 {
     struct record *r = ike2_setup_record(w, sa);
-    struct task *t = sa->task;
+    struct task *t = sa->tasks;
     uint64_t ticket = t == NULL ? 0 : t->ticket;
     why->phase = why->phase == PHASE_NONE ? ike2_phase(sa, NULL) : why->phase;
     ike2_refused(w, sa, r, why);

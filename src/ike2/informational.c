@@ -37,10 +37,9 @@ static void lost_to_crypto(struct world *w, struct ike_sa *sa)
 
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c, uint64_t ticket)
 {
-    struct task *t = task_new(w, TASK_CLOSE_CHILD, ticket);
+    struct task *t = task_new(w, sa, TASK_CLOSE_CHILD, ticket);
     if (t == NULL)
         return;
-    sa->task = t;
     t->child_id = c->id;
     if (c->state == CHILD_SA_UP) {
         t->record = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
@@ -57,19 +56,18 @@ void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa 
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
     write_delete_child(&o, c->spi_in);
-    if (!exchange_send_request(w, sa, &o, t->record))
+    if (!exchange_send_request(w, sa, t, &o, t->record))
         lost_to_crypto(w, sa);
 }
 
 void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 {
-    struct task *t = task_new(w, TASK_CLOSE_IKE, ticket);
+    struct task *t = task_new(w, sa, TASK_CLOSE_IKE, ticket);
     if (t == NULL) {
         if (sa->state == SA_REPLACED)
             sa->deadline = w->step.now; /* nobody else would end it */
         return;
     }
-    sa->task = t;
     if (sa->state == SA_UP) {
         t->record = ike2_record_new(w, sa, RECORD_CLOSE, ticket);
         if (t->record != NULL)
@@ -80,13 +78,13 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
     write_delete_ike(&o);
-    if (!exchange_send_request(w, sa, &o, t->record))
+    if (!exchange_send_request(w, sa, t, &o, t->record))
         lost_to_crypto(w, sa);
 }
 
 void info_send_last_delete(struct world *w, struct ike_sa *sa)
 {
-    if (!window_is_free(&sa->window))
+    if (!window_has_room(&sa->window))
         return; /* a second request in flight would be dropped: RFC 7296 2.3 */
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
@@ -98,26 +96,24 @@ void info_send_last_delete(struct world *w, struct ike_sa *sa)
 
 void info_begin_liveness(struct world *w, struct ike_sa *sa)
 {
-    struct task *t = task_new(w, TASK_LIVENESS, 0);
+    struct task *t = task_new(w, sa, TASK_LIVENESS, 0);
     if (t == NULL)
         return;
-    sa->task = t;
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
-    if (!exchange_send_request(w, sa, &o, NULL))
+    if (!exchange_send_request(w, sa, t, &o, NULL))
         lost_to_crypto(w, sa);
 }
 
 void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in)
 {
-    struct task *t = task_new(w, TASK_LIVENESS, 0);
+    struct task *t = task_new(w, sa, TASK_DISOWN, 0);
     if (t == NULL)
         return;
-    sa->task = t;
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
     write_delete_child(&o, spi_in);
-    if (!exchange_send_request(w, sa, &o, NULL))
+    if (!exchange_send_request(w, sa, t, &o, NULL))
         lost_to_crypto(w, sa);
 }
 
@@ -137,11 +133,12 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
         if (n->replaces == c->id && n->state == CHILD_SA_UP)
             child_use(w, n);
     child_remove_outbound(w, c);
-    if (sa->task != NULL && sa->task->race_child == c->id) {
-        /* The peer lost the race (RFC 7296 2.8.1) and knows it before us. */
-        sa->task->race_child = 0;
-        c->state = CHILD_SA_REPLACED;
-    }
+    for (struct task *t = sa->tasks; t != NULL; t = t->next)
+        if (t->race_child == c->id) {
+            /* The peer lost the race (RFC 7296 2.8.1) and knows it before us. */
+            t->race_child = 0;
+            c->state = CHILD_SA_REPLACED;
+        }
     if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
         /* Packets that the peer sent before may still be on their way. */
         c->state = CHILD_SA_LINGERS;
@@ -169,13 +166,10 @@ static void answer_delete(struct world *w, struct ike_sa *sa, const struct delet
     struct reader spis = reader_of(d->spis);
     for (uint16_t i = 0; i < d->spi_count && d->spi_size == 4; i++) {
         struct child_sa *c = child_by_spi_out(sa, take_u32(&spis));
-        bool delete_waits = false;
-        enum doing doing = exchange_doing(sa, c == NULL ? 0 : c->id, &delete_waits);
-        enum collide verdict = collide_answer(
-            c == NULL ? ASKED_CLOSE_UNKNOWN_CHILD : ASKED_CLOSE_CHILD, doing, delete_waits);
         struct wish dropped;
         if (c == NULL)
             continue;
+        enum collide verdict = task_collide(sa, ASKED_CLOSE_CHILD, c->id);
         if (verdict != COLLIDE_NO_DELETE)
             write_delete_child(o, c->spi_in);
         while (wish_remove(&sa->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
@@ -198,7 +192,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     struct notify n;
     struct finding why;
     bool closes_ike = false;
-    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, true, sa->window.expected_id);
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, true, w->asked_id);
     for (size_t i = 0; i < m->payload_count; i++) {
         struct delete_payload d;
         if (m->payloads[i].type != PAYLOAD_DELETE || !wire_parse_delete(m->payloads[i].body, &d))
@@ -230,8 +224,9 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     if (sa->race_of != 0 && sa->state == SA_UP) {
         /* The peer lost the race (RFC 7296 2.8.2) and knows it before us. */
         struct ike_sa *old = world_sa_by_id(w, sa->race_of);
-        if (old != NULL && old->task != NULL && old->task->race_ike == sa->id) {
-            old->task->race_ike = 0;
+        struct task *ours = old == NULL ? NULL : task_of_kind(old, TASK_REKEY_IKE);
+        if (ours != NULL && ours->race_ike == sa->id) {
+            ours->race_ike = 0;
             sa->state = SA_REPLACED;
         }
     }
@@ -240,10 +235,11 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         return;
     }
     /* RFC 7296 2.8.2: our own rekeying will never be answered, but the peer made a successor. */
+    struct task *rekey = task_of_kind(sa, TASK_REKEY_IKE);
     struct ike_sa *heir =
-        sa->task != NULL && sa->task->race_ike != 0 ? world_sa_by_id(w, sa->task->race_ike) : NULL;
+        rekey != NULL && rekey->race_ike != 0 ? world_sa_by_id(w, rekey->race_ike) : NULL;
     if (heir != NULL) {
-        create_yield(w, sa, heir);
+        create_yield(w, sa, rekey, heir);
         exchange_finish(w, sa, true, NULL);
         return;
     }
@@ -264,11 +260,10 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
 
 /* ---- the answers to ours ---- */
 
-void info_conclude(struct world *w, struct ike_sa *sa, struct message *m)
+void info_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m)
 {
-    struct task *t = sa->task;
     message_trail(w, t->record, m, m->header.length, 0);
-    sa->task = NULL;
+    task_take(sa, t);
     struct record *r = t->record;
     t->record = NULL;
     if (t->kind == TASK_CLOSE_CHILD) {

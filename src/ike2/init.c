@@ -144,20 +144,20 @@ struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct ch
     sa->spi_i = world_new_ike_spi(w);
     sa->state = SA_AWAIT_PATH;
     sa->setup = calloc(1, sizeof *sa->setup);
-    sa->task = task_new(w, TASK_SETUP, 0); /* until it begins, the caller answers the ticket */
-    if (sa->setup == NULL || sa->task == NULL || !world_add_spi(w, sa)) {
+    struct task *t = task_new(w, sa, TASK_SETUP, 0); /* the caller answers the ticket until... */
+    if (sa->setup == NULL || t == NULL || !world_add_spi(w, sa)) {
         world_drop_sa(w, sa);
         return NULL;
     }
-    sa->task->ticket = ticket;
+    t->ticket = ticket; /* ... it has begun */
     sa->setup->began = w->step.now;
     sa->setup->began_s = w->step.wall_s;
     sa->setup->attempt = attempt;
     sa->setup->group = policy_first_group(&conn->proposals);
     rng_fill(w->rng, sa->setup->nonce, NONCE_LEN);
     if (conf != NULL) {
-        sa->task->conn = policy_conn_ref(conn);
-        sa->task->conf = conf;
+        t->conn = policy_conn_ref(conn);
+        t->conf = conf;
     }
     ike2_setup_record(w, sa);
     if (sa->record != NULL && conf != NULL)
@@ -217,8 +217,9 @@ static bool send_request(struct world *w, struct ike_sa *sa, struct outgoing *o,
     struct setup *s = sa->setup;
     struct span message = out_finish(o);
     uint8_t *copy = message.len == 0 ? NULL : malloc(message.len);
+    window_restart(&sa->window);
     if (copy == NULL ||
-        !window_send(&sa->window, message, &w->options.retransmission, w->step.now)) {
+        !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now)) {
         free(copy);
         fail_crypto(w, sa, "room for the first message");
         return false;
@@ -299,6 +300,11 @@ static void note_and_wait(struct world *w, struct ike_sa *sa, struct finding *wh
         ike2_refused(w, sa, sa->record, why);
 }
 
+static bool was_repeated(const struct ike_sa *sa)
+{
+    return sa->window.sent != NULL && sa->window.sent->repeats > 0;
+}
+
 static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *m,
                       const struct notify *n)
 {
@@ -312,7 +318,7 @@ static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *
     /* The same cookie again is the network's doing, which repeats the answer to our first request,
      * unless the second one was repeated meanwhile. */
     if (s->cookie != NULL && span_equal(n->data, span_of(s->cookie, s->cookie_len)) &&
-        sa->window.repeats == 0) {
+        !was_repeated(sa)) {
         w->counters.dropped++;
         return;
     }
@@ -354,7 +360,7 @@ static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct messa
     bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
     /* The same group again is the network's doing, which repeats the answer to our first request,
      * unless the second one was repeated meanwhile. */
-    if (s->has_retried && group == s->group && sa->window.repeats == 0) {
+    if (s->has_retried && group == s->group && !was_repeated(sa)) {
         w->counters.dropped++;
         return;
     }
@@ -507,7 +513,7 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
     s->peer_allows_childless = wire_find_notify(m, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, &n);
     detect_nat(sa, m, &sa->path);
     float_ports(w, sa);
-    window_answered(&sa->window);
+    window_answered(&sa->window, 0);
     sa->heard = w->step.now;
     sa->state = SA_AWAIT_AUTH_ANSWER;
     struct record *r = sa->record;

@@ -79,7 +79,7 @@ void ike2_established(struct world *w, struct ike_sa *sa);
 void ike2_schedule(struct world *w, struct ike_sa *sa);
 void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m);
 void auth_answer(struct world *w, struct ike_sa *sa, struct message *m);
-void auth_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
 bool init_send(struct world *w, struct ike_sa *sa);
 bool auth_send(struct world *w, struct ike_sa *sa);
 /* Parses a payload that must be there; why gets msg.missing-payload or msg.bad-syntax. */
@@ -148,8 +148,10 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m);
 /* Children and wishes of a rekeyed IKE SA go to its successor. */
 void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir);
 /* Our rekeying of the IKE SA came to nothing, but the peer's stands: that one is the heir. */
-void create_yield(struct world *w, struct ike_sa *sa, struct ike_sa *heir);
-void create_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+void create_yield(struct world *w, struct ike_sa *sa, struct task *t, struct ike_sa *heir);
+/* The request of a task that waits for room in the window. */
+void create_resend(struct world *w, struct ike_sa *sa, struct task *t);
+void create_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c,
                             uint64_t ticket);
 void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
@@ -159,27 +161,42 @@ void info_begin_liveness(struct world *w, struct ike_sa *sa);
 /* The peer has made a child that we do not want, RFC 7296 1.4.1: a Delete for our SPI of it. */
 void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in);
 void info_answer(struct world *w, struct ike_sa *sa, struct message *m);
-void info_conclude(struct world *w, struct ike_sa *sa, struct message *m);
+void info_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
+
+/* ---- task.c ---- */
+
+/* One more at the end of sa->tasks. NULL: no memory, and the ticket has its outcome. */
+struct task *task_new(struct world *w, struct ike_sa *sa, enum task_kind kind, uint64_t ticket);
+/* Out of sa->tasks: the caller's. */
+void task_take(struct ike_sa *sa, struct task *t);
+void task_free(struct task *t);
+/* Whose answer this is; NULL: nobody's. */
+struct task *task_of_message(const struct ike_sa *sa, uint32_t message_id);
+/* The one that makes a new child with this configuration. */
+struct task *task_of_conf(const struct ike_sa *sa, const char *child_name);
+/* What the peer asks against all that we do: the strongest verdict of the table. child_id 0: it is
+ * about no child that we have. */
+enum collide task_collide(const struct ike_sa *sa, enum asked asked, uint32_t child_id);
+/* The wish can be served now: RFC 7296 2.3, 2.25; see exchange_next(). */
+bool task_allows(const struct ike_sa *sa, const struct wish *wish);
 
 /* ---- exchange.c ---- */
 
 /* Sends our request and keeps it for retransmission; false: the SA is lost (res.crypto,
  * res.memory). */
-bool exchange_send_request(struct world *w, struct ike_sa *sa, struct outgoing *o,
+bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, struct outgoing *o,
                            struct record *r);
 /* Sends the answer to the request that is being handled and keeps it. */
 bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r);
-/* Serves the next wish if the window is free. */
+/* A wish could be served at once. */
+bool exchange_has_next(const struct world *w, const struct ike_sa *sa);
+/* Serves wishes while the window has room. */
 void exchange_next(struct world *w, struct ike_sa *sa);
-/* NULL: no memory, and the ticket has its outcome. */
-struct task *task_new(struct world *w, enum task_kind kind, uint64_t ticket);
 /* Adds a wish; if it cannot be kept, its ticket gets that outcome. */
 void exchange_wish(struct world *w, struct ike_sa *sa, struct wish wish);
-void task_free(struct task *t);
 /* The SA ends with this finding (lost peer, fatal answer …). */
 void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why);
 /* Takes the SA away with its tickets answered and a closing record. why NULL: as wanted. */
 void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why);
-enum doing exchange_doing(const struct ike_sa *sa, uint32_t child_id, bool *delete_waits);
 
 #endif

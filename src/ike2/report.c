@@ -240,7 +240,8 @@ struct record *ike2_setup_record(struct world *w, struct ike_sa *sa)
 {
     if (sa->record != NULL || sa->setup == NULL)
         return sa->record;
-    struct record *r = ike2_record_new(w, sa, RECORD_IKE, sa->task == NULL ? 0 : sa->task->ticket);
+    struct record *r =
+        ike2_record_new(w, sa, RECORD_IKE, sa->tasks == NULL ? 0 : sa->tasks->ticket);
     if (r == NULL)
         return NULL;
     r->began = sa->setup->began;

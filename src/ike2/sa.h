@@ -1,9 +1,10 @@
 /* An IKE SA and its children. RFC 7296.
  *
  * States say what we wait for. While an SA is set up it has a `setup` (the first two messages, our
- * private value), which is freed when it stands. One own exchange at a time is described by `task`;
- * what waits for the window is in `wishes`. Ownership: the world owns SAs, an SA owns its children,
- * its task, its setup and its records. Links from outside are ids. */
+ * private value), which is freed when it stands. Each own exchange in flight is described by one of
+ * its `tasks`: several at once only where the peer's window is larger than 1. What waits for the
+ * window is in `wishes`. Ownership: the world owns SAs, an SA owns its children, its tasks, its
+ * setup and its records. Links from outside are ids. */
 #ifndef IKEBANA_IKE2_SA_H
 #define IKEBANA_IKE2_SA_H
 
@@ -57,12 +58,17 @@ enum task_kind {
     TASK_CLOSE_CHILD,
     TASK_CLOSE_IKE,
     TASK_LIVENESS,
+    TASK_DISOWN, /* a Delete for an SPI of a child that we have not made */
 };
 
-/* Our exchange in flight (or, for TASK_SETUP, the two of them). */
+/* Our exchange in flight (or, for TASK_SETUP, the two of them). What concerns the IKE SA itself is
+ * alone; of what concerns one child there is one. */
 struct task {
+    struct task *next;
     enum task_kind kind;
-    uint32_t child_id; /* rekeyed or closed */
+    uint32_t message_id; /* of its request, if it is sent */
+    bool is_waiting;     /* to be sent once more, as soon as the window has room */
+    uint32_t child_id;   /* rekeyed or closed */
     uint64_t ticket;
     struct record *record; /* NULL for TASK_SETUP (the SA has it) and TASK_LIVENESS */
     struct conn *conn;     /* reference, with conf: of the child to be made; NULL = none */
@@ -136,16 +142,22 @@ struct ike_sa {
     uint64_t ivs; /* messages sealed so far: the IV of counter modes */
     struct window window;
     struct setup *setup;
-    struct task *task;
+    struct task *tasks;    /* in the order in which they began */
     struct record *record; /* of the set-up in progress */
     struct wishes wishes;
     struct child_sa *children;
     char *local_id, *remote_id; /* text */
     struct instant established, rekey_at, expire_at, heard, deadline;
     uint32_t replaced_by;  /* SA_REPLACED: id of the new one */
+    bool has_announced;    /* our window: RFC 7296 2.3 */
     uint32_t race_of;      /* the peer made it while we rekey this SA too; not settled yet */
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
 };
+
+/* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:
+ * there is none. */
+struct task *task_of_kind(const struct ike_sa *sa, enum task_kind kind);
+struct task *task_of_child(const struct ike_sa *sa, uint32_t child_id);
 
 static inline uint64_t ike2_our_spi(const struct ike_sa *sa)
 {

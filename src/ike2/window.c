@@ -2,90 +2,192 @@
 
 #include <stdlib.h>
 
-enum { DELAY_MAX_MS = 300000 };
+/* A day: what is longer is a mistake in the configuration. */
+enum { DELAY_MAX_MS = 86400000 };
+
+static void free_sent(struct window *w)
+{
+    while (w->sent != NULL) {
+        struct sent *s = w->sent;
+        w->sent = s->next;
+        free(s);
+    }
+}
 
 void window_clear(struct window *w)
 {
-    free(w->request);
-    free(w->answer);
+    free_sent(w);
+    while (w->kept != NULL) {
+        struct kept *k = w->kept;
+        w->kept = k->next;
+        free(k);
+    }
     *w = (struct window){0};
 }
+
+void window_widen(uint8_t *size, uint32_t to)
+{
+    uint8_t bounded = (uint8_t)(to > WINDOW_SIZE_MAX ? WINDOW_SIZE_MAX : to);
+    if (bounded > *size)
+        *size = bounded;
+}
+
+static uint32_t at_least_one(uint8_t size)
+{
+    return size == 0 ? 1 : size;
+}
+
+/* ---- ours ---- */
 
 int64_t window_delay_ms(const struct retransmission *r, uint32_t repeats)
 {
     double ms = r->timeout_ms;
-    for (uint32_t i = 0; i < repeats && ms < DELAY_MAX_MS; i++)
+    double most = r->limit_ms != 0 && r->limit_ms < DELAY_MAX_MS ? r->limit_ms : DELAY_MAX_MS;
+    for (uint32_t i = 0; i < repeats && ms < most && ms > 0; i++)
         ms *= r->base;
-    return ms < DELAY_MAX_MS ? (int64_t)ms : DELAY_MAX_MS;
+    return ms < most ? (int64_t)ms : (int64_t)most;
 }
 
-static bool keep(uint8_t **at, uint32_t *len, struct span octets)
+static struct instant due_after(const struct retransmission *r, struct rng *rng, struct instant now,
+                                uint32_t repeats)
 {
-    uint8_t *copy = malloc(octets.len == 0 ? 1 : octets.len);
-    if (copy == NULL)
-        return false;
-    memcpy(copy, octets.at, octets.len);
-    free(*at);
-    *at = copy;
-    *len = (uint32_t)octets.len;
-    return true;
+    int64_t ms = window_delay_ms(r, repeats);
+    uint32_t percent =
+        r->jitter_percent > RETRANSMIT_JITTER_MAX ? RETRANSMIT_JITTER_MAX : r->jitter_percent;
+    if (percent > 0 && rng != NULL)
+        ms -= (int64_t)rng_below(rng, (uint64_t)ms * percent / 100 + 1);
+    return instant_after_ms(now, ms);
+}
+
+bool window_has_room(const struct window *w)
+{
+    uint32_t oldest = w->sent == NULL ? w->next_id : w->sent->id;
+    return w->next_id < WINDOW_ID_LAST && w->next_id - oldest < at_least_one(w->peer_size);
 }
 
 bool window_send(struct window *w, struct span request, const struct retransmission *r,
-                 struct instant now)
+                 struct rng *rng, struct instant now)
 {
-    if (!keep(&w->request, &w->request_len, request))
+    struct sent *s = malloc(sizeof *s + request.len);
+    if (s == NULL)
         return false;
-    w->repeats = 0;
-    w->due = instant_after_ms(now, window_delay_ms(r, 0));
+    *s = (struct sent){
+        .id = w->next_id++,
+        .len = (uint32_t)request.len,
+        .due = due_after(r, rng, now, 0),
+        .tries = r->tries,
+    };
+    if (request.len > 0)
+        memcpy(s->octets, request.at, request.len);
+    struct sent **link = &w->sent;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = s;
     return true;
 }
 
-bool window_wants_answer(const struct window *w, uint32_t message_id)
+const struct sent *window_find(const struct window *w, uint32_t message_id)
 {
-    return w->request != NULL && w->next_id == message_id;
+    for (const struct sent *s = w->sent; s != NULL; s = s->next)
+        if (s->id == message_id)
+            return s;
+    return NULL;
 }
 
-void window_answered(struct window *w)
+void window_answered(struct window *w, uint32_t message_id)
 {
-    free(w->request);
-    w->request = NULL;
-    w->request_len = 0;
-    w->next_id++;
+    for (struct sent **link = &w->sent; *link != NULL; link = &(*link)->next)
+        if ((*link)->id == message_id) {
+            struct sent *s = *link;
+            *link = s->next;
+            free(s);
+            return;
+        }
 }
 
-void window_forget(struct window *w)
+void window_restart(struct window *w)
 {
-    if (w->request != NULL)
-        window_answered(w);
+    free_sent(w);
+    w->next_id = 0;
 }
 
-enum window_turn window_on_time(struct window *w, const struct retransmission *r,
-                                struct instant now)
+enum window_turn window_on_time(struct window *w, const struct retransmission *r, struct rng *rng,
+                                struct instant now, const struct sent **which)
 {
-    if (w->request == NULL || !instant_reached(w->due, now))
-        return WINDOW_WAIT;
-    if (w->repeats >= r->tries)
-        return WINDOW_GIVE_UP;
-    w->repeats++;
-    w->due = instant_after_ms(now, window_delay_ms(r, w->repeats));
-    return WINDOW_REPEAT;
+    for (struct sent *s = w->sent; s != NULL; s = s->next) {
+        if (!instant_reached(s->due, now))
+            continue;
+        *which = s;
+        if (s->repeats >= s->tries)
+            return WINDOW_GIVE_UP;
+        s->repeats++;
+        s->due = due_after(r, rng, now, s->repeats);
+        return WINDOW_REPEAT;
+    }
+    return WINDOW_WAIT;
 }
+
+struct instant window_due(const struct window *w)
+{
+    struct instant due = INSTANT_NEVER;
+    for (const struct sent *s = w->sent; s != NULL; s = s->next)
+        due = instant_earlier(due, s->due);
+    return due;
+}
+
+/* ---- the peer's ---- */
 
 enum window_request window_judge(const struct window *w, uint32_t message_id, uint64_t hash)
 {
-    if (message_id == w->expected_id)
+    uint32_t ahead = message_id - w->expected_id;
+    if (ahead < at_least_one(w->size) && (w->executed >> ahead & 1) == 0)
         return WINDOW_NEW;
-    if (message_id + 1 == w->expected_id && w->answer != NULL && w->asked_hash == hash)
+    const struct kept *k = window_kept(w, message_id);
+    if (k != NULL && k->asked_hash == hash)
         return WINDOW_REPEATED;
-    return WINDOW_STRAY;
+    bool is_past = ahead < at_least_one(w->size) || ahead > UINT32_MAX / 2;
+    return is_past ? WINDOW_STRAY : WINDOW_BEYOND;
 }
 
-bool window_keep_answer(struct window *w, struct span answer, uint64_t asked_hash)
+const struct kept *window_kept(const struct window *w, uint32_t message_id)
 {
-    if (!keep(&w->answer, &w->answer_len, answer))
+    for (const struct kept *k = w->kept; k != NULL; k = k->next)
+        if (k->id == message_id)
+            return k;
+    return NULL;
+}
+
+/* RFC 7296 2.1: an answer is kept until a request comes that is `size` or more ahead of it. */
+static void forget_old(struct window *w)
+{
+    uint32_t highest = w->expected_id - 1;
+    for (uint32_t n = 1; n < WINDOW_SIZE_MAX; n++)
+        if (w->executed >> n & 1)
+            highest = w->expected_id + n;
+    for (struct kept **link = &w->kept; *link != NULL;) {
+        struct kept *k = *link;
+        if (highest - k->id < at_least_one(w->size)) {
+            link = &k->next;
+            continue;
+        }
+        *link = k->next;
+        free(k);
+    }
+}
+
+bool window_keep_answer(struct window *w, uint32_t message_id, struct span answer,
+                        uint64_t asked_hash)
+{
+    struct kept *k = malloc(sizeof *k + answer.len);
+    if (k == NULL)
         return false;
-    w->asked_hash = asked_hash;
-    w->expected_id++;
+    *k = (struct kept){w->kept, asked_hash, message_id, (uint32_t)answer.len};
+    if (answer.len > 0)
+        memcpy(k->octets, answer.at, answer.len);
+    w->kept = k;
+    w->executed |= (uint64_t)1 << (message_id - w->expected_id);
+    for (; w->executed & 1; w->executed >>= 1)
+        w->expected_id++;
+    forget_old(w);
     return true;
 }

@@ -1,64 +1,107 @@
-/* One own exchange in flight, one answer kept. RFC 7296 2.1 to 2.4: message IDs, retransmission
- * with back-off, answers repeated for repeated requests. Knows octets and numbers, no content. */
+/* Windows of an IKE SA. RFC 7296 2.1 to 2.4: message IDs, several own requests in flight as far as
+ * the peer allows, retransmission with back-off, the last answers kept and repeated for repeated
+ * requests. Knows octets and numbers, no content.
+ *
+ * Ours: request X may be sent when all up to X - peer_size are answered. The peer's: expected_id is
+ * the lowest one that was not executed yet; up to `size` from there are taken in whatever order
+ * they come, each once. Message IDs grow only: near their end nothing is sent any more, and the SA
+ * has to be replaced before (2.2). Nothing but what is in flight or kept takes memory. */
 #ifndef IKEBANA_IKE2_WINDOW_H
 #define IKEBANA_IKE2_WINDOW_H
 
 #include "base/instant.h"
+#include "base/rng.h"
 #include "base/span.h"
 
+enum {
+    WINDOW_SIZE_MAX = 64,
+    /* strongSwan's bound of retransmit_jitter. */
+    RETRANSMIT_JITTER_MAX = 20,
+};
+
+/* From here on an SA wants a successor; behind the second number it sends nothing any more. */
+#define WINDOW_ID_LATE 0xffff0000u
+#define WINDOW_ID_LAST 0xffffff00u
+
+/* strongswan.conf's values. */
 struct retransmission {
     uint32_t timeout_ms;
     double base;
-    uint32_t tries; /* repetitions before giving up */
+    uint32_t tries;          /* repetitions before giving up */
+    uint32_t jitter_percent; /* each delay is shortened by up to so much */
+    uint32_t limit_ms;       /* of one delay; 0 = none */
+};
+
+/* A request of ours in flight. */
+struct sent {
+    struct sent *next; /* with a higher ID */
+    struct instant due;
+    uint32_t id, len;
+    uint32_t repeats, tries; /* tries: of the retransmission, or fewer for this one */
+    uint8_t octets[];
+};
+
+/* An answer of ours that may be asked for again. */
+struct kept {
+    struct kept *next; /* answered before this one */
+    uint64_t asked_hash;
+    uint32_t id, len;
+    uint8_t octets[];
 };
 
 struct window {
-    uint32_t next_id;     /* of our next request, or of the one in flight */
-    uint32_t expected_id; /* of the peer's next request */
-    uint8_t *request;     /* ours in flight, heap; NULL = none */
-    uint8_t *answer;      /* to the peer's last request, heap; NULL = none */
-    uint32_t request_len, answer_len;
-    uint64_t
-        asked_hash; /* of the peer's last request: only a repetition of it gets the answer again */
-    struct instant due; /* of the next repetition, or of giving up */
-    uint8_t repeats;
+    uint32_t next_id;     /* of our next request */
+    uint32_t expected_id; /* the lowest one of the peer's requests that was not executed */
+    uint64_t executed;    /* bit n: expected_id + n was, out of order */
+    uint8_t peer_size;    /* requests of ours that the peer takes at once; 0 counts as 1 */
+    uint8_t size;         /* the peer's that we take at once; 0 counts as 1 */
+    struct sent *sent;    /* heap, in the order of their IDs */
+    struct kept *kept;    /* heap, the newest first */
 };
 
 void window_clear(struct window *w);
 
-static inline bool window_is_free(const struct window *w)
-{
-    return w->request == NULL;
-}
+/* RFC 7296 2.3: a window only grows. */
+void window_widen(uint8_t *size, uint32_t to);
 
-/* Keeps a copy of our request with message ID w->next_id. false: no memory. */
+/* One more request may be sent. */
+bool window_has_room(const struct window *w);
+/* Keeps a copy of our request, which has message ID w->next_id. false: no memory. */
 bool window_send(struct window *w, struct span request, const struct retransmission *r,
-                 struct instant now);
-/* An answer with this ID is the one that we wait for. */
-bool window_wants_answer(const struct window *w, uint32_t message_id);
-/* It came and was good: the next request has the next ID. */
-void window_answered(struct window *w);
-/* Nobody will answer any more; the ID is used up. */
-void window_forget(struct window *w);
+                 struct rng *rng, struct instant now);
+/* Our request with this ID, if its answer is waited for. */
+const struct sent *window_find(const struct window *w, uint32_t message_id);
+/* The answer came and was good. */
+void window_answered(struct window *w, uint32_t message_id);
+/* Nobody answers what is in flight any more, and the next request has ID 0: IKE_SA_INIT is sent
+ * again with other content (2.2). */
+void window_restart(struct window *w);
 
 enum window_turn {
     WINDOW_WAIT,
-    WINDOW_REPEAT,  /* send w->request again */
-    WINDOW_GIVE_UP, /* all repetitions are used */
+    WINDOW_REPEAT,  /* send *which again */
+    WINDOW_GIVE_UP, /* all repetitions of *which are used */
 };
-enum window_turn window_on_time(struct window *w, const struct retransmission *r,
-                                struct instant now);
+/* What is to be done now; asked again until it says WAIT. */
+enum window_turn window_on_time(struct window *w, const struct retransmission *r, struct rng *rng,
+                                struct instant now, const struct sent **which);
+/* The next repetition or giving up. */
+struct instant window_due(const struct window *w);
 
 enum window_request {
-    WINDOW_NEW,      /* the one that we expect */
-    WINDOW_REPEATED, /* send w->answer again */
-    WINDOW_STRAY,    /* drop */
+    WINDOW_NEW,      /* within the window, not executed yet */
+    WINDOW_REPEATED, /* send the kept answer again */
+    WINDOW_STRAY,    /* executed before, or another one under its number: drop */
+    WINDOW_BEYOND,   /* ahead of the window: never executed */
 };
 enum window_request window_judge(const struct window *w, uint32_t message_id, uint64_t hash);
-/* Keeps the answer to the request that window_judge() found new. */
-bool window_keep_answer(struct window *w, struct span answer, uint64_t asked_hash);
+/* Keeps the answer to a request that window_judge() found new; older ones that nobody can ask for
+ * any more go. false: no memory. */
+bool window_keep_answer(struct window *w, uint32_t message_id, struct span answer,
+                        uint64_t asked_hash);
+const struct kept *window_kept(const struct window *w, uint32_t message_id);
 
-/* How long until repetition number `repeats` is due. */
+/* How long until repetition number `repeats` is due, without jitter. */
 int64_t window_delay_ms(const struct retransmission *r, uint32_t repeats);
 
 #endif

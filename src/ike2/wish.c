@@ -63,6 +63,37 @@ bool wish_take(struct wishes *w, struct instant now, struct wish *out)
     return true;
 }
 
+const struct wish *wish_find(const struct wishes *w, struct instant now,
+                             bool (*allows)(const void *about, const struct wish *wish),
+                             const void *about)
+{
+    const struct wish *best = NULL, *blocks = NULL;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct wish *wish = &w->at[i];
+        bool is_ike = wish->kind == WISH_CLOSE_IKE || wish->kind == WISH_REKEY_IKE;
+        if (!instant_reached(wish->not_before, now))
+            continue;
+        if (!allows(about, wish)) {
+            if (is_ike && (blocks == NULL || wish->kind < blocks->kind))
+                blocks = wish;
+        } else if (best == NULL || wish->kind < best->kind) {
+            best = wish;
+        }
+    }
+    return best != NULL && blocks != NULL && blocks->kind < best->kind ? NULL : best;
+}
+
+bool wish_take_allowed(struct wishes *w, struct instant now,
+                       bool (*allows)(const void *about, const struct wish *wish),
+                       const void *about, struct wish *out)
+{
+    const struct wish *found = wish_find(w, now, allows, about);
+    if (found == NULL)
+        return false;
+    take_out(w, (size_t)(found - w->at), out);
+    return true;
+}
+
 bool wish_remove(struct wishes *w, enum wish_kind kind, uint32_t child_id, struct wish *out)
 {
     for (size_t i = 0; i < w->count; i++)
@@ -81,11 +112,12 @@ bool wish_has(const struct wishes *w, enum wish_kind kind, uint32_t child_id)
     return false;
 }
 
-struct instant wish_due(const struct wishes *w)
+struct instant wish_due(const struct wishes *w, struct instant now)
 {
     struct instant due = INSTANT_NEVER;
     for (size_t i = 0; i < w->count; i++)
-        due = instant_earlier(due, w->at[i].not_before);
+        if (!instant_reached(w->at[i].not_before, now))
+            due = instant_earlier(due, w->at[i].not_before);
     return due;
 }
 

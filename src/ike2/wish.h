@@ -12,6 +12,7 @@
 enum wish_kind {
     WISH_CLOSE_IKE,
     WISH_CLOSE_CHILD,
+    WISH_DISOWN, /* child_id: our SPI of a child that only the peer has */
     WISH_REKEY_IKE,
     WISH_REKEY_CHILD,
     WISH_CREATE_CHILD,
@@ -36,11 +37,19 @@ struct wishes {
 bool wish_add(struct wishes *w, const struct wish *wish);
 /* The first wish in order whose time has come; false: none. Its child_name becomes the caller's. */
 bool wish_take(struct wishes *w, struct instant now, struct wish *out);
+/* The first in order whose time has come and which `allows(about, wish)`; but none behind one for
+ * the IKE SA itself that has to wait. wish_find() leaves it where it is. */
+const struct wish *wish_find(const struct wishes *w, struct instant now,
+                             bool (*allows)(const void *about, const struct wish *wish),
+                             const void *about);
+bool wish_take_allowed(struct wishes *w, struct instant now,
+                       bool (*allows)(const void *about, const struct wish *wish),
+                       const void *about, struct wish *out);
 /* Takes out one wish; false: there is none. */
 bool wish_remove(struct wishes *w, enum wish_kind kind, uint32_t child_id, struct wish *out);
 bool wish_has(const struct wishes *w, enum wish_kind kind, uint32_t child_id);
-/* When the next waiting one is due. */
-struct instant wish_due(const struct wishes *w);
+/* When the next one behind `now` is due. */
+struct instant wish_due(const struct wishes *w, struct instant now);
 void wish_clear(struct wishes *w);
 
 #endif

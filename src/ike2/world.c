@@ -31,8 +31,11 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
 static void free_sa(struct ike_sa *sa)
 {
     window_clear(&sa->window);
-    task_free(sa->task);
-    sa->task = NULL;
+    while (sa->tasks != NULL) {
+        struct task *t = sa->tasks;
+        sa->tasks = t->next;
+        task_free(t);
+    }
     ike2_forget_setup(sa);
     record_free(sa->record);
     wish_clear(&sa->wishes);
@@ -289,8 +292,9 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
         return;
     while (sa->children != NULL)
         child_drop(w, sa, sa->children, true);
-    if (sa->task != NULL && sa->task->spi_in != 0)
-        world_free_esp_spi(w, sa->task->spi_in);
+    for (const struct task *t = sa->tasks; t != NULL; t = t->next)
+        if (t->spi_in != 0)
+            world_free_esp_spi(w, t->spi_in);
     unlink_conn(w, sa);
     timers_remove(&w->timers, &sa->timer);
     if (map_get(&w->by_spi, ike2_our_spi(sa)) == sa)
@@ -554,15 +558,16 @@ void world_rearm(struct world *w, struct ike_sa *sa)
 {
     if (sa->state == SA_GONE)
         return;
-    struct instant due = sa->deadline;
-    if (!window_is_free(&sa->window))
-        due = instant_earlier(due, sa->window.due);
-    else if (sa->state == SA_UP)
-        due = instant_earlier(due, wish_due(&sa->wishes));
+    struct instant due = instant_earlier(sa->deadline, window_due(&sa->window));
     if (sa->state == SA_UP) {
+        if (window_has_room(&sa->window)) {
+            due = instant_earlier(due, wish_due(&sa->wishes, w->step.now));
+            if (exchange_has_next(w, sa))
+                due = w->step.now;
+        }
         due = instant_earlier(due, sa->rekey_at);
         due = instant_earlier(due, sa->expire_at);
-        if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && window_is_free(&sa->window))
+        if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)
             due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
     }
     for (const struct child_sa *c = sa->children; c != NULL; c = c->next) {

@@ -23,8 +23,8 @@ struct world_options {
     bool is_silent_without_conn;
     /* As in struct engine_options, with defaults filled in: 0 is what 0 means in strongswan.conf,
      * but cookie_threshold_ip is UINT32_MAX for never. */
-    uint32_t retransmit_jitter, retransmit_limit_s, cookie_threshold_ip, fragment_size, max_packet,
-        keep_alive_s, keep_alive_dpd_margin_s, delete_rekeyed_delay_s;
+    uint32_t cookie_threshold_ip, fragment_size, max_packet, keep_alive_s, keep_alive_dpd_margin_s,
+        delete_rekeyed_delay_s;
     bool inactivity_close_ike, make_before_break, close_ike_on_child_failure, is_initiator_only;
 };
 
@@ -86,6 +86,7 @@ struct world {
     size_t sealer_count;
     struct ike_sa *gone;    /* to be freed at the end of the step; linked by same_next */
     uint64_t asked_hash;    /* of the request that is being handled */
+    uint32_t asked_id;      /* its message ID */
     struct path asked_path; /* where it came from */
     uint8_t scratch[SCRATCH_SIZE];
 };

@@ -52,7 +52,9 @@ static void sealed(struct sim *s, struct sim_host *from, struct sim_host *to, st
     struct datagram d;
     if (sa == NULL || theirs == NULL || plain.len > 8000)
         return;
-    uint32_t id = is_answer ? theirs->window.next_id : theirs->window.expected_id;
+    uint32_t id = theirs->window.expected_id;
+    if (is_answer)
+        id = theirs->window.sent != NULL ? theirs->window.sent->id : theirs->window.next_id;
     if (!sim_seal(from, sa, exchange, is_answer, id, first, plain, &d))
         return;
     if (sim_receiver(s, &d) == to)

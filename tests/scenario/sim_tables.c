@@ -271,23 +271,35 @@ static void mix_sa(uint64_t *hash, const struct ike_sa *sa)
     mix_u64(hash, sa->ivs);
     mix_u64(hash, sa->window.next_id);
     mix_u64(hash, sa->window.expected_id);
-    mix(hash, sa->window.request, sa->window.request == NULL ? 0 : sa->window.request_len);
-    mix(hash, sa->window.answer, sa->window.answer == NULL ? 0 : sa->window.answer_len);
-    mix_u64(hash, (uint64_t)sa->window.due.ns);
-    mix_u64(hash, sa->window.repeats);
+    mix_u64(hash, sa->window.executed);
+    mix_u64(hash, sa->window.peer_size);
+    mix_u64(hash, sa->window.size);
+    for (const struct sent *sent = sa->window.sent; sent != NULL; sent = sent->next) {
+        mix_u64(hash, sent->id);
+        mix(hash, sent->octets, sent->len);
+        mix_u64(hash, (uint64_t)sent->due.ns);
+        mix_u64(hash, sent->repeats);
+    }
+    for (const struct kept *kept = sa->window.kept; kept != NULL; kept = kept->next) {
+        mix_u64(hash, kept->id);
+        mix_u64(hash, kept->asked_hash);
+        mix(hash, kept->octets, kept->len);
+    }
     mix_u64(hash, sa->setup != NULL);
     if (sa->setup != NULL) {
         mix_u64(hash, sa->setup->cookies);
         mix_u64(hash, sa->setup->has_answered);
         mix_u64(hash, sa->setup->group);
     }
-    mix_u64(hash, sa->task == NULL ? 0 : (uint64_t)sa->task->kind + 1);
-    if (sa->task != NULL) {
-        mix_u64(hash, sa->task->child_id);
-        mix_u64(hash, sa->task->ticket);
-        mix_u64(hash, sa->task->spi_in);
-        mix_u64(hash, sa->task->race_child);
-        mix_u64(hash, sa->task->race_ike);
+    for (const struct task *t = sa->tasks; t != NULL; t = t->next) {
+        mix_u64(hash, (uint64_t)t->kind + 1);
+        mix_u64(hash, t->message_id);
+        mix_u64(hash, t->is_waiting);
+        mix_u64(hash, t->child_id);
+        mix_u64(hash, t->ticket);
+        mix_u64(hash, t->spi_in);
+        mix_u64(hash, t->race_child);
+        mix_u64(hash, t->race_ike);
     }
     mix_u64(hash, sa->wishes.count);
     for (size_t i = 0; i < sa->wishes.count; i++) {

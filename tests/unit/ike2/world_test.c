@@ -93,7 +93,7 @@ static uint64_t say_farewell(struct world *w)
 {
     struct ike_sa *sa = add(w);
     uint64_t hash = map_hash(&w->by_spi, request, sizeof request);
-    assert_true(window_keep_answer(&sa->window, span_of(answer, sizeof answer), hash));
+    assert_true(window_keep_answer(&sa->window, 0, span_of(answer, sizeof answer), hash));
     world_drop_sa(w, sa);
     return sa->spi_i;
 }
