@@ -328,6 +328,7 @@ static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_
         return NULL;
     }
     ike2_schedule(w, sa);
+    unique_inherit(w, old, sa);
     return sa;
 }
 

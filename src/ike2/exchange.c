@@ -659,6 +659,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             give_up(w, sa, sent);
         return;
     }
+    unique_on_time(w, sa);
     if (sa->state == SA_UP) {
         if (instant_reached(sa->expire_at, now)) {
             finding_set(&why, CAUSE_IKE_EXPIRED);

@@ -15,20 +15,10 @@
 static struct identity own_identity(const struct identity *configured,
                                     const struct address *address)
 {
-    if (configured->type != 0)
+    if (!policy_identity_is_pattern(configured))
         return *configured;
     return (struct identity){address->family == FAMILY_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR,
                              address_octets(address)};
-}
-
-static bool is_exact(const struct identity *id)
-{
-    if (id->type == 0)
-        return false;
-    for (size_t i = 0; i < id->data.len; i++)
-        if (id->data.at[i] == '*')
-            return false;
-    return true;
 }
 
 static struct span id_body(struct world *w, const struct identity *id)
@@ -163,7 +153,10 @@ bool auth_send(struct world *w, struct ike_sa *sa)
     g = out_open(&o, PAYLOAD_IDI);
     put_span(&o.writer, body);
     out_close(&o, g);
-    if (is_exact(remote)) {
+    bool is_known = !policy_identity_is_pattern(remote);
+    if (is_known && sa->conn->unique != UNIQUE_NEVER && unique_is_first(w, sa, &local, remote))
+        out_notify(&o, NOTIFY_INITIAL_CONTACT, (struct span){NULL, 0});
+    if (is_known && !sa->conn->remote.is_id_unsaid) {
         g = out_open(&o, PAYLOAD_IDR);
         wire_write_id(&o.writer, &(struct id_payload){remote->type, remote->data});
         out_close(&o, g);
@@ -337,8 +330,13 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
         refuse_responder(w, sa, &why);
         return;
     }
+    if (!unique_admit(w, sa, &local, &remote, m, &why)) {
+        refuse_responder(w, sa, &why);
+        return;
+    }
 
     /* From here on the IKE SA stands. */
+    unique_settle(w, sa, NULL);
     struct record *r = sa->record;
     struct setup *s = sa->setup;
     struct span nonce_i = arena_copy(&w->arena, s->nonce_i);
@@ -372,7 +370,7 @@ static struct fit judge_conn(struct world *w, const struct ike_sa *sa, struct co
     unsigned local = 1;
     if (idr != NULL) {
         local = c->local.id.type == 0 ? 1 : policy_identity_match(idr, &c->local.id);
-        if (c->local.id.type == 0 || !is_exact(&c->local.id))
+        if (policy_identity_is_pattern(&c->local.id))
             f.local = *idr;
     }
     f.score = 1 + address;
@@ -508,6 +506,10 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         refuse_initiator(w, sa, &why);
         return;
     }
+    if (!unique_admit(w, sa, &fit.local, &remote, m, &why)) {
+        refuse_initiator(w, sa, &why);
+        return;
+    }
 
     /* The peer is who it says. The child may still fail, alone. */
     struct span nonce_i = arena_copy(&w->arena, sa->setup->nonce_i);
@@ -550,6 +552,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     if (r != NULL)
         r->local_auth = AUTH_METHOD_SHARED_KEY_MIC;
     sa->record = NULL;
+    unique_settle(w, sa, m);
     ike2_established(w, sa);
     struct child_sa *child = NULL;
     if (has_child) {

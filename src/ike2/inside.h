@@ -89,6 +89,20 @@ void bad_payload(struct world *w, const struct message *m, const struct payload 
                  const char *expected, struct finding *why);
 void init_start(struct world *w, struct ike_sa *sa);
 
+/* ---- unique.c ---- */
+
+/* Initiator: no IKE SA stands between these two: INITIAL_CONTACT is said. */
+bool unique_is_first(struct world *w, const struct ike_sa *sa, const struct identity *local,
+                     const struct identity *remote);
+/* Before a new SA stands: may it? Notes whose it is. false: why (ike.not-unique). */
+bool unique_admit(struct world *w, struct ike_sa *sa, const struct identity *local,
+                  const struct identity *remote, const struct message *m, struct finding *why);
+/* It stands: the older ones go that it replaces. m: its IKE_AUTH request, or NULL. */
+void unique_settle(struct world *w, struct ike_sa *sa, const struct message *m);
+/* The new IKE SA of a rekeying stands between the same two. */
+void unique_inherit(struct world *w, const struct ike_sa *old, struct ike_sa *heir);
+void unique_on_time(struct world *w, struct ike_sa *sa);
+
 /* ---- child_sa.c ---- */
 
 struct child_plan {

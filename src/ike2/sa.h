@@ -13,6 +13,8 @@
 #include "ike2/wish.h"
 #include "step/step.h"
 
+enum { IDS_LEN = 16 };
+
 /* Where an SA's datagrams go. A value of its own: it changes while the SA lives. */
 struct path {
     struct address local, remote;
@@ -152,6 +154,12 @@ struct ike_sa {
     bool has_announced;    /* our window: RFC 7296 2.3 */
     uint32_t race_of;      /* the peer made it while we rekey this SA too; not settled yet */
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
+    /* unique.c: which two identities it stands between, and since when. */
+    uint8_t ids[IDS_LEN];
+    bool has_ids, is_first_initiator;     /* we began the first of the SAs that rekeying made */
+    struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
+    struct instant began, authenticated;  /* of that first one */
+    struct instant doomed_at;             /* a newer one takes its place then */
 };
 
 /* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:

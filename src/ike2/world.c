@@ -14,9 +14,10 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
-                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
-                          &w->conn_names, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->farewells,  &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,    &w->conn_names,
+                          &w->waiting,    &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -112,9 +113,10 @@ void world_clear(struct world *w)
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
     farewell_clear(w);
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
-                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
-                          &w->conn_names, &w->waiting};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->farewells,  &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,    &w->conn_names,
+                          &w->waiting,    &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);
@@ -228,7 +230,7 @@ struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiato
     while (world_sa_by_id(w, w->next_ike_id) != NULL)
         w->next_ike_id = id_behind(w->next_ike_id);
     sa->id = w->next_ike_id;
-    sa->rekey_at = sa->expire_at = sa->deadline = INSTANT_NEVER;
+    sa->rekey_at = sa->expire_at = sa->deadline = sa->doomed_at = INSTANT_NEVER;
     sa->heard = w->step.now;
     if (!add_row(w, sa)) {
         free(sa);
@@ -296,6 +298,7 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
         if (t->spi_in != 0)
             world_free_esp_spi(w, t->spi_in);
     unlink_conn(w, sa);
+    unique_forget(w, sa);
     timers_remove(&w->timers, &sa->timer);
     if (map_get(&w->by_spi, ike2_our_spi(sa)) == sa)
         map_remove(&w->by_spi, ike2_our_spi(sa));
@@ -567,6 +570,7 @@ void world_rearm(struct world *w, struct ike_sa *sa)
         }
         due = instant_earlier(due, sa->rekey_at);
         due = instant_earlier(due, sa->expire_at);
+        due = instant_earlier(due, sa->doomed_at);
         if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)
             due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
     }

@@ -67,6 +67,7 @@ struct world {
     struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
     struct map by_conn;    /* hash of a connection's name → its newest SA */
     struct map conn_names; /* hash of the name → connection */
+    struct map by_ids;     /* hash of both identities → its newest SA; see unique.c */
     struct map waiting;    /* ticket → struct waiting */
     struct timers timers;
     struct sa_row *rows; /* in order of id */
@@ -143,6 +144,10 @@ struct sealer *world_sealer(struct world *w, const struct encr *e, const struct 
 
 /* Sets the SA's timer to its next due time. */
 void world_rearm(struct world *w, struct ike_sa *sa);
+
+/* ---- unique.c ---- */
+
+void unique_forget(struct world *w, struct ike_sa *sa);
 
 /* ---- farewell.c ---- */
 

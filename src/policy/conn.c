@@ -93,6 +93,45 @@ static void read_ike_proposals(struct place *p, struct arena *a, const struct se
     policy_read_proposals(p, a, s, PROTOCOL_IKE, f->name, &conn->proposals);
 }
 
+static void read_unique(struct place *p, struct arena *a, const struct setting *s,
+                        const struct field *f, void *into)
+{
+    (void)a, (void)f;
+    static const struct {
+        const char *word;
+        enum unique unique;
+    } words[] = {{"no", UNIQUE_NO},
+                 {"never", UNIQUE_NEVER},
+                 {"keep", UNIQUE_KEEP},
+                 {"replace", UNIQUE_REPLACE}};
+    struct conn *conn = into;
+    struct span text;
+    if (!policy_one_value(p, s, &text))
+        return;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (value_is_word(text, words[i].word)) {
+            conn->unique = words[i].unique;
+            return;
+        }
+    }
+    policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "no, never, keep or replace", "");
+}
+
+/* As charon's default is yes, it is taken; what it asks for is said not to come. */
+static void read_mobike(struct place *p, struct arena *a, const struct setting *s,
+                        const struct field *f, void *into)
+{
+    (void)a, (void)f, (void)into;
+    struct span text;
+    bool wants = false;
+    if (!policy_one_value(p, s, &text))
+        return;
+    if (value_bool(text, &wants) == VALUE_BAD)
+        policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "yes or no", "");
+    else if (wants)
+        policy_report_setting(p, CAUSE_CONF_NO_MOBIKE, s, "no, or not set", "");
+}
+
 #define AT(name) offsetof(struct conn, name)
 
 static const struct field fields[] = {
@@ -103,6 +142,8 @@ static const struct field fields[] = {
     {"remote_port", read_port, AT(remote_port), 0},
     {"proposals", read_ike_proposals, 0, 0},
     {"encap", policy_read_bool, AT(encap), 0},
+    {"mobike", read_mobike, 0, 0},
+    {"unique", read_unique, 0, 0},
     {"dpd_delay", policy_read_time, AT(dpd_delay_s), 0},
     {"rekey_time", policy_read_time, AT(rekey_time_s), 0},
     {"over_time", policy_read_time, AT(over_time_s), 0},
@@ -151,6 +192,14 @@ static void read_id(struct place *p, struct arena *a, const struct setting *s,
     struct span text;
     if (!policy_one_value(p, s, &text))
         return;
+    /* As in strongSwan: %NAME is expected of the peer, but not asked for with IDr. */
+    if (text.len > 1 && text.at[0] == '%' && strstr(p->scope, ".remote") != NULL &&
+        !begins(text, "%any", true)) {
+        struct reader r = reader_of(text);
+        take(&r, 1);
+        text = take_rest(&r);
+        auth->is_id_unsaid = true;
+    }
     if (text.len == 0)
         policy_report_setting(p, CAUSE_CONF_ODD_VALUE, s, expected, " (read as %any)");
     else if (!policy_parse_identity(text, a, &auth->id, &why))

@@ -275,6 +275,39 @@ unsigned policy_dn_match(struct span der, struct span pattern, bool wildcards)
     }
 }
 
+struct span policy_dn_key(struct span der, struct arena *a)
+{
+    /* Of each attribute six octets of ours stand for at least eight of DER's. */
+    size_t size = der.len + 1;
+    struct writer w = writer_of(arena_alloc(a, size), size);
+    struct walk walk = walk_of(der);
+    struct attribute at;
+    if (w.at == NULL)
+        return der;
+    while (walk_next(&walk, &at)) {
+        bool is_text = is_string(at.tag);
+        struct span value = is_text ? trim_value(at.value) : at.value;
+        put_u8(&w, at.begins_set);
+        put_u16(&w, (uint16_t)at.oid.len);
+        put_span(&w, at.oid);
+        put_u8(&w, is_text ? TAG_UTF8 : at.tag);
+        put_u16(&w, (uint16_t)value.len);
+        for (size_t i = 0; i < value.len; i++)
+            put_u8(&w, is_text ? scan_lower(value.at[i]) : value.at[i]);
+    }
+    return walk.is_bad || w.full ? der : writer_span(&w);
+}
+
+bool policy_dn_has_wildcard(struct span der)
+{
+    struct walk walk = walk_of(der);
+    struct attribute at;
+    bool has = false;
+    while (walk_next(&walk, &at))
+        has |= is_string(at.tag) && span_is(at.value, "*");
+    return has && !walk.is_bad;
+}
+
 /* ---- text to DER ---- */
 
 enum { DN_MAX = 4096, VALUE_MAX = 1024, OID_MAX = 64 };

@@ -13,5 +13,10 @@ const char *policy_dn_text(struct span der, struct arena *a);
  * whatever their string type is. A value "*" in the pattern fits any value when wildcards is true.
  * 0: no, else 1 + the number of wildcards that were needed. */
 unsigned policy_dn_match(struct span der, struct span pattern, bool wildcards);
+/* The same octets for names that policy_dn_match() without wildcards calls equal; what is no name
+ * gives itself. */
+struct span policy_dn_key(struct span der, struct arena *a);
+/* Is a value of it "*"? */
+bool policy_dn_has_wildcard(struct span der);
 
 #endif

@@ -385,6 +385,41 @@ bool policy_identity_equal(const struct identity *x, const struct identity *y)
     return span_equal(x->data, y->data);
 }
 
+struct span policy_identity_key(const struct identity *id, struct arena *a)
+{
+    struct span data = id->type == ID_DER_ASN1_DN ? policy_dn_key(id->data, a) : id->data;
+    bool is_name = id->type == ID_FQDN, is_mail = id->type == ID_RFC822_ADDR;
+    struct span box = {NULL, 0}, domain;
+    if (is_mail)
+        split_mail(data, &box, &domain);
+    size_t size = data.len + 1;
+    struct writer w = writer_of(arena_alloc(a, size), size);
+    if (w.at == NULL)
+        return (struct span){NULL, 0};
+    put_u8(&w, id->type);
+    for (size_t i = 0; i < data.len; i++)
+        put_u8(&w, is_name || (is_mail && i >= box.len) ? scan_lower(data.at[i]) : data.at[i]);
+    return writer_span(&w);
+}
+
+bool policy_identity_is_pattern(const struct identity *id)
+{
+    switch (id->type) {
+    case 0:
+    case NET_V4:
+    case NET_V6:
+    case RANGE_V4:
+    case RANGE_V6:
+        return true;
+    case ID_FQDN:
+    case ID_RFC822_ADDR:
+        return id->data.len > 0 && id->data.at[0] == '*';
+    case ID_DER_ASN1_DN:
+        return policy_dn_has_wildcard(id->data);
+    }
+    return false;
+}
+
 /* "*.example.org", "*@example.org": a star, and an end that must be the same. The longer the end,
  * the more exact. */
 static unsigned match_star(struct span s, struct span pattern)

@@ -133,6 +133,11 @@ struct identity {
     struct span data;
 };
 
+/* The same octets for identities that policy_identity_equal() calls equal, for hashing; in the
+ * arena. */
+struct span policy_identity_key(const struct identity *id, struct arena *a);
+/* Is it a pattern that more than one identity fits: %any, wildcards, a network, a range? */
+bool policy_identity_is_pattern(const struct identity *id);
 /* charon's rules: prefixes, detection by form, "%any", "@name", "@#hex", DN text. *why as with
  * policy_parse_selector(): with true it is NULL or says what is odd. */
 bool policy_parse_identity(struct span text, struct arena *a, struct identity *out,
@@ -151,6 +156,15 @@ enum auth_kind { AUTH_PUBKEY, AUTH_PSK, AUTH_EAP, AUTH_XAUTH };
 struct auth_conf {
     enum auth_kind kind;
     struct identity id; /* type 0: local = the address, remote = anybody */
+    bool is_id_unsaid;  /* remote.id = %NAME: expected, but no IDr asks for it */
+};
+
+/* What becomes of an older IKE SA of the same two identities. */
+enum unique {
+    UNIQUE_NO,    /* it goes when the peer says INITIAL_CONTACT */
+    UNIQUE_NEVER, /* it stays */
+    UNIQUE_KEEP,  /* it stays, the new one is refused */
+    UNIQUE_REPLACE,
 };
 
 enum child_mode { MODE_TUNNEL, MODE_TRANSPORT, MODE_PASS, MODE_DROP };
@@ -189,6 +203,7 @@ struct conn {
     uint16_t local_port, remote_port;
     struct proposals proposals;
     bool encap;
+    enum unique unique;
     uint64_t dpd_delay_s, rekey_time_s, over_time_s, rand_time_s;
     uint32_t keyingtries;
     struct auth_conf local, remote;

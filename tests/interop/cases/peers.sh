@@ -123,10 +123,10 @@ case_swanctl_of_strongswan_commands_ikebanad() {
     ! swanctl_on_moon --initiate --child lan --timeout 60 >"$LAB/out" 2>&1
     cat "$LAB/out"
     grep -q 'initiate failed' "$LAB/out"
-    conf moon mobike=yes >"$LAB/moon.conf"
+    conf moon mediation=yes >"$LAB/moon.conf"
     ! swanctl_on_moon --load-conns --file "$LAB/moon.conf" >"$LAB/out" 2>&1
     cat "$LAB/out"
-    grep -q 'mobike' "$LAB/out"
+    grep -q mediation "$LAB/out"
 }
 
 case_swanctl_monitor_sees_both_ends_of_a_tunnel() {

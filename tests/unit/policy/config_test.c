@@ -82,10 +82,10 @@ static void the_rest_is_read_when_one_connection_is_refused(void **state)
     struct setup *s = *state;
     struct config c;
     assert_false(read_config(
-        s, "connections { bad : connections.office { mobike = yes\n }\n" OFFICE "}", &c));
+        s, "connections { bad : connections.office { mediation = yes\n }\n" OFFICE "}", &c));
     assert_int_equal(s->found.count, 1);
-    assert_string_equal(s->found.at[0].param, "connections.bad.mobike");
-    assert_string_equal(s->found.at[0].seen, "t.conf:1: mobike = yes");
+    assert_string_equal(s->found.at[0].param, "connections.bad.mediation");
+    assert_string_equal(s->found.at[0].seen, "t.conf:1: mediation = yes");
     assert_int_equal(c.conn_count, 1);
     assert_string_equal(c.conns[0]->name, "office");
     policy_config_clear(&c);
@@ -95,10 +95,10 @@ static void an_inherited_key_is_named_where_it_is_written(void **state)
 {
     config_is_refused(
         state,
-        "connections { a : base { } }\nbase {\n mobike = yes\n local { auth = psk\n }\n"
+        "connections { a : base { } }\nbase {\n mediation = yes\n local { auth = psk\n }\n"
         "remote { auth = psk\n } }",
-        CAUSE_CONF_NOT_SERVED, "connections.a.mobike", "no, or not set", "t.conf:3: mobike = yes",
-        "");
+        CAUSE_CONF_NOT_SERVED, "connections.a.mediation", "no, or not set",
+        "t.conf:3: mediation = yes", "");
 }
 
 static void findings_without_end_are_cut_but_a_failure_is_kept(void **state)

@@ -279,8 +279,8 @@ static void an_unknown_key_is_refused_with_the_nearest_one(void **state)
 
 static void a_known_key_that_is_not_served_is_refused_by_name(void **state)
 {
-    conn_is_refused(state, "mobike = yes", CAUSE_CONF_NOT_SERVED, "connections.office.mobike",
-                    "no, or not set", "t.conf:2: mobike = yes", "");
+    conn_is_refused(state, "mediation = yes", CAUSE_CONF_NOT_SERVED, "connections.office.mediation",
+                    "no, or not set", "t.conf:2: mediation = yes", "");
     conn_is_refused(state, "\nvips = 0.0.0.0, ::", CAUSE_CONF_NOT_SERVED, "connections.office.vips",
                     "not set", "t.conf:3: vips = 0.0.0.0, ::", "");
     conn_is_refused(state, "version = 1", CAUSE_CONF_NOT_SERVED, "connections.office.version",
@@ -315,6 +315,8 @@ static void a_value_that_asks_for_what_is_done_anyway_is_accepted(void **state)
         "pull = yes",
         "dscp = 000000",
         "mobike = no",
+        "unique = no",
+        "unique = keep",
         "fragmentation = no",
         "childless = never",
         "send_certreq = yes",
@@ -456,8 +458,30 @@ static void only_pre_shared_keys_are_served_and_the_default_is_not_one(void **st
 static void everything_that_is_wrong_is_said_at_once(void **state)
 {
     struct setup *s = *state;
-    assert_null(read_auth(s, "mobike = yes\nencap = maybe\nfoo = 1\nlocal { auth = psk\n }"));
+    assert_null(read_auth(s, "mediation = yes\nencap = maybe\nfoo = 1\nlocal { auth = psk\n }"));
     assert_int_equal(s->found.count, 4);
+}
+
+static void uniqueness_and_mobike_are_read_as_charon_does(void **state)
+{
+    static const struct {
+        const char *text;
+        enum unique unique;
+    } rows[] = {{"", UNIQUE_NO},
+                {"unique = no", UNIQUE_NO},
+                {"unique = NEVER", UNIQUE_NEVER},
+                {"unique = keep", UNIQUE_KEEP},
+                {"unique = replace", UNIQUE_REPLACE}};
+    struct setup *s = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct conn *c = must_read(s, rows[i].text);
+        assert_int_equal(c->unique, rows[i].unique);
+        policy_conn_unref(c);
+    }
+    conn_is_refused(state, "unique = yes", CAUSE_CONF_BAD_VALUE, "connections.office.unique",
+                    "no, never, keep or replace", "t.conf:2: unique = yes", "");
+    conn_is_warned(state, "mobike = yes", CAUSE_CONF_NO_MOBIKE, "connections.office.mobike",
+                   "no, or not set", "t.conf:2: mobike = yes");
 }
 
 /* ---- warnings ---- */
@@ -751,6 +775,7 @@ int main(void)
         TEST(selectors_and_proposals_that_cannot_be_read_name_their_line),
         TEST(only_pre_shared_keys_are_served_and_the_default_is_not_one),
         TEST(everything_that_is_wrong_is_said_at_once),
+        TEST(uniqueness_and_mobike_are_read_as_charon_does),
         TEST(odd_values_are_accepted_as_charon_does_and_warned_about),
         TEST(over_vici_lists_are_items_and_places_are_vici),
         TEST(a_hostile_message_of_thousands_of_errors_is_refused_in_bounds),
