@@ -36,6 +36,8 @@ struct engine *engine_new(const struct engine_options *o)
         .block_threshold = or_default(o->block_threshold, 5),
         .init_limit_half_open = o->init_limit_half_open,
         .records_per_s = or_default(o->records_per_s, 50),
+        .init_error_wait_ms =
+            o->init_error_wait_ms == UINT32_MAX ? 0 : or_default(o->init_error_wait_ms, 1000),
         .port = (uint16_t)or_default(o->port, IKE_PORT),
         .nat_port = (uint16_t)or_default(o->nat_port, IKE_NAT_PORT),
         .is_silent_without_conn = o->is_silent_without_conn,

@@ -24,6 +24,9 @@ struct engine_options {
     uint32_t init_limit_half_open;  /* 0 = none */
     uint32_t records_per_s;         /* 50: of peers that have not authenticated themselves */
     uint16_t port, nat_port;        /* our ports: 500, 4500 */
+    /* 1000: how long an attempt waits for a better answer after one that refuses it and that nobody
+     * has sealed; UINT32_MAX = not at all */
+    uint32_t init_error_wait_ms;
     bool is_silent_without_conn;    /* do not answer peers for whom there is no connection */
     /* Further ones of strongswan.conf; 0 = default, UINT32_MAX = what 0 means in the file. */
     uint32_t retransmit_jitter;       /* 0: percent taken off each wait at random, at most */

@@ -216,23 +216,6 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
 
 /* ---- receiving ---- */
 
-static bool check_critical(struct world *w, struct ike_sa *sa, struct message *m,
-                           struct finding *why, uint8_t *type)
-{
-    (void)sa;
-    for (size_t i = 0; i < m->payload_count; i++) {
-        if (!m->payloads[i].is_critical || m->payloads[i].type <= PAYLOAD_SKF)
-            continue;
-        *type = m->payloads[i].type;
-        finding_set(why, CAUSE_MSG_CRITICAL_PAYLOAD);
-        finding_about(why, m, &m->payloads[i], true);
-        why->expected = "payloads of RFC 7296";
-        why->seen = arena_text(&w->arena, "%u", *type);
-        return false;
-    }
-    return true;
-}
-
 /* An authentic request that cannot be served at all: RFC 7296 2.21.2, 2.21.3. */
 static void refuse_request(struct world *w, struct ike_sa *sa, const struct message *m,
                            struct finding *why, struct span data)
@@ -332,11 +315,11 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         message_trail(w, ike2_setup_record(w, sa), m, d->bytes.len, 0);
     uint8_t critical = 0;
     struct span data = {NULL, 0};
-    if (ok && !check_critical(w, sa, m, &why, &critical)) {
+    if (ok && !rules_critical(w, m, &critical, &why)) {
         ok = false;
         data = span_of(&critical, 1);
     }
-    if (!ok) {
+    if (!ok || !rules_single(w, m, &why)) {
         refuse_request(w, sa, m, &why, data);
         return;
     }
@@ -354,9 +337,12 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         return;
     }
     if (sa->state == SA_AWAIT_INIT_ANSWER) {
-        if (m->header.exchange != EXCHANGE_IKE_SA_INIT || m->has_sk ||
-            m->header.spi_i != sa->spi_i) {
-            w->counters.dropped++;
+        if (m->header.exchange != EXCHANGE_IKE_SA_INIT || m->has_sk) {
+            finding_set(&why, CAUSE_MSG_UNEXPECTED_EXCHANGE);
+            finding_about(&why, m, NULL, true);
+            why.expected = "an answer to IKE_SA_INIT, without seal";
+            why.seen = wire_exchange_name(m->header.exchange, &w->arena);
+            doubt_note(w, sa, &why);
             return;
         }
         init_conclude(w, sa, d, m);
@@ -393,7 +379,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         sa->setup->has_answered = true;
         message_trail(w, sa->record, m, d->bytes.len, 0);
     }
-    if (!ok || !check_critical(w, sa, m, &why, &critical)) {
+    if (!ok || !rules_critical(w, m, &critical, &why) || !rules_single(w, m, &why)) {
         exchange_lose(w, sa, &why);
         return;
     }
@@ -407,9 +393,15 @@ void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
     struct wire_error error;
     bool from_initiator = (h->flags & IKE_FLAG_INITIATOR) != 0;
     if (from_initiator == sa->is_initiator || h->spi_i != sa->spi_i ||
-        (h->spi_r != sa->spi_r && sa->spi_r != 0) || sa->state == SA_AWAIT_PATH ||
-        !wire_parse_message(d->bytes, &m, &error)) {
+        (h->spi_r != sa->spi_r && sa->spi_r != 0) || sa->state == SA_AWAIT_PATH) {
         w->counters.dropped++;
+        return;
+    }
+    if (!wire_parse_message(d->bytes, &m, &error)) {
+        if (sa->state == SA_AWAIT_INIT_ANSWER && (h->flags & IKE_FLAG_RESPONSE) != 0)
+            doubt_unreadable(w, sa, &m, &error);
+        else
+            w->counters.dropped++;
         return;
     }
     if ((h->flags & IKE_FLAG_RESPONSE) != 0)
@@ -641,6 +633,8 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             ike2_setup_failed(w, sa, &why);
             return;
         }
+        if (doubt_on_time(w, sa))
+            return;
         exchange_finish(w, sa, true, NULL); /* replaced, and the peer never closed it */
         return;
     }

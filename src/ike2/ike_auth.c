@@ -341,6 +341,7 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
     struct setup *s = sa->setup;
     struct span nonce_i = arena_copy(&w->arena, s->nonce_i);
     struct span nonce_r = arena_copy(&w->arena, s->nonce_r);
+    doubt_settle(w, sa, r);
     task_take(sa, t);
     sa->record = NULL;
     ike2_established(w, sa);
@@ -604,6 +605,7 @@ void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
     uint64_t ticket = t == NULL ? 0 : t->ticket;
     why->phase = why->phase == PHASE_NONE ? ike2_phase(sa, NULL) : why->phase;
     ike2_refused(w, sa, r, why);
+    doubt_record(sa, r, why);
     enum phase phase = ike2_phase(sa, NULL);
     sa->record = NULL;
     bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;

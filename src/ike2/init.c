@@ -1,15 +1,13 @@
 /* IKE_SA_INIT, RFC 7296 1.2, 2.6 (cookies), 2.7 (proposals and groups), 2.23 (NAT detection).
  *
- * Initiator: SA_AWAIT_PATH → SA_AWAIT_INIT_ANSWER → ike_auth.c. The answer is not protected: what
- * is malformed is noted and dropped, and we go on waiting; an error notify ends the attempt,
- * because every honest responder says it this way. Responder: everything is checked on locals; a
- * half-open SA is made only when the answer is complete. */
+ * Initiator: SA_AWAIT_PATH → SA_AWAIT_INIT_ANSWER → init_answer.c. Each group that we asked with
+ * keeps its request, because the answer may be to any of them. Responder: everything is checked on
+ * locals; a half-open SA is made only when the answer is complete. */
 #include <stdlib.h>
 
 #include "ike2/inside.h"
 
 enum {
-    COOKIES_MAX = 3,
     PATH_WAIT_S = 60,
     SHOWN_OCTETS = 16,
     /* A half-open SA keeps its first request; honest ones are below 3000 octets. */
@@ -86,7 +84,7 @@ static bool nat_matches(const struct message *m, uint16_t type, const struct add
     return matches;
 }
 
-static void detect_nat(struct ike_sa *sa, const struct message *m, const struct path *path)
+void init_detect_nat(struct ike_sa *sa, const struct message *m, const struct path *path)
 {
     bool any;
     bool same = nat_matches(m, NOTIFY_NAT_DETECTION_SOURCE_IP, &path->remote, &any);
@@ -192,17 +190,29 @@ void ike2_on_answer(struct world *w, struct ike_sa *sa, const struct answer *a)
     world_rearm(w, sa);
 }
 
-static bool make_ke(struct world *w, struct setup *s, uint8_t *public)
+struct init_try *init_try_of(struct setup *s, uint16_t group)
 {
-    const struct ke *ke = crypto_ke(s->group);
-    if (ke == NULL)
-        return false;
-    crypto_ke_free(s->ke);
-    s->ke = crypto_ke_new(ke, w->rng, public);
-    return s->ke != NULL;
+    for (size_t i = 0; i < s->try_count; i++)
+        if (s->tries[i].group == group)
+            return &s->tries[i];
+    return NULL;
 }
 
-static void fail_crypto(struct world *w, struct ike_sa *sa, const char *what)
+/* The request with the present group; its first one has a new key pair. */
+static struct init_try *make_try(struct world *w, struct setup *s, uint8_t *public)
+{
+    const struct ke *ke = crypto_ke(s->group);
+    if (ke == NULL || s->try_count == INIT_TRIES_MAX)
+        return NULL;
+    struct ke_pair *pair = crypto_ke_new(ke, w->rng, public);
+    if (pair == NULL)
+        return NULL;
+    struct init_try *t = &s->tries[s->try_count++];
+    *t = (struct init_try){.group = s->group, .ke = pair};
+    return t;
+}
+
+void init_fail_crypto(struct world *w, struct ike_sa *sa, const char *what)
 {
     struct finding why;
     finding_set(&why, CAUSE_RES_CRYPTO);
@@ -212,23 +222,23 @@ static void fail_crypto(struct world *w, struct ike_sa *sa, const char *what)
 }
 
 /* Sends and keeps the request: AUTH is about its octets. */
-static bool send_request(struct world *w, struct ike_sa *sa, struct outgoing *o, size_t nonce_at)
+static bool send_request(struct world *w, struct ike_sa *sa, struct init_try *t, struct outgoing *o,
+                         size_t nonce_at)
 {
-    struct setup *s = sa->setup;
     struct span message = out_finish(o);
     uint8_t *copy = message.len == 0 ? NULL : malloc(message.len);
     window_restart(&sa->window);
     if (copy == NULL ||
         !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now)) {
         free(copy);
-        fail_crypto(w, sa, "room for the first message");
+        init_fail_crypto(w, sa, "room for the first message");
         return false;
     }
     memcpy(copy, message.at, message.len);
-    free(s->request);
-    s->request = copy;
-    s->request_len = (uint32_t)message.len;
-    s->nonce_i = span_of(copy + nonce_at, NONCE_LEN);
+    free(t->request);
+    t->request = copy;
+    t->request_len = (uint32_t)message.len;
+    t->nonce_at = (uint32_t)nonce_at;
     out_send(w, &sa->path, message);
     out_trail(o, sa->record, message);
     return true;
@@ -239,11 +249,11 @@ bool init_send(struct world *w, struct ike_sa *sa)
     struct setup *s = sa->setup;
     const struct ke *ke = crypto_ke(s->group);
     uint8_t *public = ke == NULL ? NULL : arena_alloc(&w->arena, ke->public_len);
+    struct init_try *t = public == NULL ? NULL : make_try(w, s, public);
     struct proposals offer;
-    if (public == NULL || !make_ke(w, s, public) ||
-        !policy_copy_proposals(&sa->conn->proposals, (struct span){NULL, 0}, true, &w->arena,
-                               &offer)) {
-        fail_crypto(w, sa, "a key pair of the first configured group");
+    if (t == NULL || !policy_copy_proposals(&sa->conn->proposals, (struct span){NULL, 0}, true,
+                                            &w->arena, &offer)) {
+        init_fail_crypto(w, sa, "a key pair of the first configured group");
         return false;
     }
     struct outgoing o;
@@ -262,22 +272,23 @@ bool init_send(struct world *w, struct ike_sa *sa)
     wire_write_nonce(&o.writer, span_of(s->nonce, NONCE_LEN));
     out_close(&o, g);
     write_nat_detection(&o, &sa->path, sa->conn->encap);
-    return send_request(w, sa, &o, nonce_at);
+    return send_request(w, sa, t, &o, nonce_at);
 }
 
-/* RFC 7296 2.6: the same request again, the cookie first, all other payloads unchanged. */
-static bool repeat_with_cookie(struct world *w, struct ike_sa *sa)
+bool init_repeat_with_cookie(struct world *w, struct ike_sa *sa)
 {
     struct setup *s = sa->setup;
+    struct init_try *t = init_try_of(s, s->group);
     struct message sent;
     struct wire_error error;
     struct outgoing o;
     size_t nonce_at = 0;
-    if (!wire_parse_message(span_of(s->request, s->request_len), &sent, &error))
+    if (t == NULL || !wire_parse_message(span_of(t->request, t->request_len), &sent, &error))
         return false;
     out_begin(&o, w, sa, EXCHANGE_IKE_SA_INIT, false, 0);
     o.header.spi_r = 0;
-    out_notify(&o, NOTIFY_COOKIE, span_of(s->cookie, s->cookie_len));
+    if (s->cookie != NULL)
+        out_notify(&o, NOTIFY_COOKIE, span_of(s->cookie, s->cookie_len));
     for (size_t i = 0; i < sent.payload_count; i++) {
         const struct payload *p = &sent.payloads[i];
         struct notify n;
@@ -289,244 +300,7 @@ static bool repeat_with_cookie(struct world *w, struct ike_sa *sa)
         put_span(&o.writer, p->body);
         out_close(&o, g);
     }
-    return send_request(w, sa, &o, nonce_at);
-}
-
-/* Not protected: noted, then we wait on. */
-static void note_and_wait(struct world *w, struct ike_sa *sa, struct finding *why)
-{
-    w->counters.dropped++;
-    if (sa->record != NULL && sa->record->finding_count < 4)
-        ike2_refused(w, sa, sa->record, why);
-}
-
-static bool was_repeated(const struct ike_sa *sa)
-{
-    return sa->window.sent != NULL && sa->window.sent->repeats > 0;
-}
-
-static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *m,
-                      const struct notify *n)
-{
-    struct setup *s = sa->setup;
-    struct finding why;
-    if (n->data.len == 0 || n->data.len > 64) {
-        bad_payload(w, m, wire_find(m, PAYLOAD_NOTIFY), "a cookie of 1 to 64 octets", &why);
-        note_and_wait(w, sa, &why);
-        return;
-    }
-    /* The same cookie again is the network's doing, which repeats the answer to our first request,
-     * unless the second one was repeated meanwhile. */
-    if (s->cookie != NULL && span_equal(n->data, span_of(s->cookie, s->cookie_len)) &&
-        !was_repeated(sa)) {
-        w->counters.dropped++;
-        return;
-    }
-    bool is_loop = ++s->cookies > COOKIES_MAX;
-    finding_set(&why, is_loop ? CAUSE_IKE_COOKIE_LOOP : CAUSE_IKE_COOKIE);
-    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
-    why.notify = NOTIFY_COOKIE;
-    why.expected = "an answer to the request with the cookie";
-    why.seen = arena_text(&w->arena, "cookie number %u", s->cookies);
-    if (is_loop) {
-        ike2_setup_failed(w, sa, &why);
-        return;
-    }
-    ike2_refused(w, sa, sa->record, &why);
-    uint8_t *cookie = malloc(n->data.len);
-    if (cookie == NULL)
-        return;
-    memcpy(cookie, n->data.at, n->data.len);
-    free(s->cookie);
-    s->cookie = cookie;
-    s->cookie_len = (uint8_t)n->data.len;
-    repeat_with_cookie(w, sa);
-}
-
-static void on_invalid_ke(struct world *w, struct ike_sa *sa, const struct message *m,
-                          const struct notify *n)
-{
-    struct setup *s = sa->setup;
-    struct finding why;
-    struct reader r = reader_of(n->data);
-    uint16_t group = take_u16(&r);
-    struct transform asked = {.type = TRANSFORM_KE, .id = group}, ours = asked;
-    ours.id = s->group;
-    if (!done(&r)) {
-        bad_payload(w, m, wire_find(m, PAYLOAD_NOTIFY), "a group number of two octets", &why);
-        note_and_wait(w, sa, &why);
-        return;
-    }
-    bool is_allowed = policy_offers_group(&sa->conn->proposals, group) && crypto_ke(group) != NULL;
-    /* The same group again is the network's doing, which repeats the answer to our first request,
-     * unless the second one was repeated meanwhile. */
-    if (s->has_retried && group == s->group && !was_repeated(sa)) {
-        w->counters.dropped++;
-        return;
-    }
-    bool is_again = s->has_retried || group == s->group;
-    finding_set(&why, !is_allowed ? CAUSE_IKE_GROUP_NOT_ALLOWED
-                      : is_again  ? CAUSE_IKE_GROUP_RETRIED
-                                  : CAUSE_IKE_GROUP_RETRY);
-    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
-    why.notify = NOTIFY_INVALID_KE_PAYLOAD;
-    why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
-    why.expected = policy_transform_text(&ours, &w->arena);
-    why.seen = policy_transform_text(&asked, &w->arena);
-    if (!is_allowed || is_again) {
-        ike2_setup_failed(w, sa, &why);
-        return;
-    }
-    ike2_refused(w, sa, sa->record, &why);
-    s->has_retried = true;
-    s->group = group;
-    init_send(w, sa);
-}
-
-static void on_init_error(struct world *w, struct ike_sa *sa, const struct message *m,
-                          const struct notify *n)
-{
-    struct finding why;
-    enum cause cause = n->type == NOTIFY_NO_PROPOSAL_CHOSEN      ? CAUSE_IKE_PEER_REFUSED_PROPOSAL
-                       : n->type == NOTIFY_INVALID_MAJOR_VERSION ? CAUSE_MSG_MAJOR_VERSION
-                                                                 : CAUSE_MSG_ERROR_NOTIFY;
-    finding_set(&why, cause);
-    finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);
-    why.notify = n->type;
-    if (cause == CAUSE_IKE_PEER_REFUSED_PROPOSAL) {
-        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
-        why.expected = arena_text(&w->arena, "one of our proposals: %s",
-                                  policy_proposals_text(&sa->conn->proposals, &w->arena));
-        why.confidence = 80;
-    } else {
-        why.expected = "an answer";
-    }
-    why.seen = arena_text(&w->arena, "the peer answered %s (%u)",
-                          wire_notify_name(n->type, &w->arena), n->type);
-    ike2_setup_failed(w, sa, &why);
-}
-
-/* The move to port 4500, RFC 7296 2.23: as soon as a NAT is known, before IKE_AUTH. */
-static void float_ports(struct world *w, struct ike_sa *sa)
-{
-    if (!sa->wants_udp || sa->path.marker)
-        return;
-    sa->path.local.port = w->options.nat_port;
-    if (sa->path.remote.port == IKE_PORT)
-        sa->path.remote.port = IKE_NAT_PORT;
-    sa->path.marker = true;
-}
-
-void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m)
-{
-    struct setup *s = sa->setup;
-    struct finding why;
-    struct notify n;
-    s->has_answered = true;
-    message_trail(w, sa->record, m, d->bytes.len, 0);
-    if (wire_find(m, PAYLOAD_SA) == NULL) {
-        if (wire_find_notify(m, NOTIFY_INVALID_KE_PAYLOAD, &n))
-            on_invalid_ke(w, sa, m, &n);
-        else if (wire_find_notify(m, NOTIFY_COOKIE, &n))
-            on_cookie(w, sa, m, &n);
-        else if (message_error(m, &n))
-            on_init_error(w, sa, m, &n);
-        else {
-            need_payload(w, m, PAYLOAD_SA, &why);
-            note_and_wait(w, sa, &why);
-        }
-        return;
-    }
-
-    const struct payload *sa_p, *ke_p, *nonce_p;
-    struct proposals answer;
-    struct ke_payload ke;
-    struct span nonce;
-    struct suite suite;
-    uint32_t at = 0;
-    if ((sa_p = need_payload(w, m, PAYLOAD_SA, &why)) == NULL ||
-        (ke_p = need_payload(w, m, PAYLOAD_KE, &why)) == NULL ||
-        (nonce_p = need_payload(w, m, PAYLOAD_NONCE, &why)) == NULL) {
-        note_and_wait(w, sa, &why);
-        return;
-    }
-    if (!wire_parse_sa(sa_p->body, &w->arena, &answer, &at)) {
-        bad_payload(w, m, sa_p, "a well-formed SA payload", &why);
-        why.evidence.offset += WIRE_PAYLOAD_HEADER_LEN + at;
-        note_and_wait(w, sa, &why);
-        return;
-    }
-    if (!wire_parse_ke(ke_p->body, &ke) || !wire_parse_nonce(nonce_p->body, &nonce) ||
-        m->header.spi_r == 0) {
-        bad_payload(w, m, ke_p, "a well-formed KE payload, a nonce of 16 to 256 octets and an SPI",
-                    &why);
-        note_and_wait(w, sa, &why);
-        return;
-    }
-    if (!policy_check_chosen(&answer, &sa->conn->proposals, PROTOCOL_IKE, true,
-                             CAUSE_IKE_PROPOSAL_NOT_OFFERED, &w->arena, &suite, &why)) {
-        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
-        finding_about(&why, m, sa_p, true);
-        ike2_setup_failed(w, sa, &why);
-        return;
-    }
-    if (suite.ke != s->group || ke.group != s->group) {
-        struct transform seen = {.type = TRANSFORM_KE, .id = ke.group},
-                         expected = {.type = TRANSFORM_KE, .id = s->group};
-        finding_set(&why, CAUSE_IKE_PROPOSAL_NOT_OFFERED);
-        finding_about(&why, m, ke_p, true);
-        why.param = policy_param(&w->arena, sa->conn, NULL, "proposals");
-        why.expected = policy_transform_text(&expected, &w->arena);
-        why.seen = policy_transform_text(&seen, &w->arena);
-        ike2_setup_failed(w, sa, &why);
-        return;
-    }
-    BIG_SECRET shared = {{0}, 0};
-    SECRET skeyseed = {{0}, 0};
-    const char *reason = "";
-    if (!crypto_ke_shared(s->ke, ke.value, &shared, &reason)) {
-        struct transform group = {.type = TRANSFORM_KE, .id = ke.group};
-        finding_set(&why, CAUSE_IKE_BAD_PUBLIC_VALUE);
-        finding_about(&why, m, ke_p, true);
-        why.expected = arena_text(&w->arena, "a public value of group %s",
-                                  policy_transform_text(&group, &w->arena));
-        why.seen = reason;
-        ike2_setup_failed(w, sa, &why);
-        return;
-    }
-    uint8_t *copy = malloc(d->bytes.len);
-    sa->spi_r = m->header.spi_r;
-    if (copy == NULL || !ike2_set_suite(sa, &suite) ||
-        !crypto_skeyseed(sa->prf, s->nonce_i, nonce, big_secret_span(&shared), &skeyseed) ||
-        !ike2_derive(sa, secret_span(&skeyseed), s->nonce_i, nonce)) {
-        free(copy);
-        fail_crypto(w, sa, "the keys of the IKE SA");
-        return;
-    }
-    memcpy(copy, d->bytes.at, d->bytes.len);
-    free(s->response);
-    s->response = copy;
-    s->response_len = (uint32_t)d->bytes.len;
-    s->nonce_r = span_of(copy + nonce_p->offset + WIRE_PAYLOAD_HEADER_LEN, nonce.len);
-    crypto_ke_free(s->ke);
-    s->ke = NULL;
-    s->peer_allows_childless = wire_find_notify(m, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, &n);
-    detect_nat(sa, m, &sa->path);
-    float_ports(w, sa);
-    window_answered(&sa->window, 0);
-    sa->heard = w->step.now;
-    sa->state = SA_AWAIT_AUTH_ANSWER;
-    struct record *r = sa->record;
-    if (r != NULL) {
-        r->spi_r = sa->spi_r;
-        r->local = sa->path.local;
-        r->remote = sa->path.remote;
-        r->ike_suite = suite;
-        r->has_nat_here = sa->has_nat_here;
-        r->has_nat_there = sa->has_nat_there;
-        r->phase = PHASE_IKE_AUTH;
-    }
-    auth_send(w, sa);
+    return send_request(w, sa, t, &o, nonce_at);
 }
 
 /* ---- responder ---- */
@@ -697,15 +471,15 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         refuse_stranger(w, d, &m, NULL, &why, nothing);
         return;
     }
-    for (size_t i = 0; i < m.payload_count; i++)
-        if (m.payloads[i].is_critical && m.payloads[i].type > PAYLOAD_SKF) {
-            finding_set(&why, CAUSE_MSG_CRITICAL_PAYLOAD);
-            finding_about(&why, &m, &m.payloads[i], true);
-            why.expected = "payloads of RFC 7296";
-            why.seen = arena_text(&w->arena, "%u", m.payloads[i].type);
-            refuse_stranger(w, d, &m, NULL, &why, span_of(&m.payloads[i].type, 1));
-            return;
-        }
+    uint8_t critical = 0;
+    if (!rules_critical(w, &m, &critical, &why)) {
+        refuse_stranger(w, d, &m, NULL, &why, span_of(&critical, 1));
+        return;
+    }
+    if (!rules_single(w, &m, &why)) {
+        refuse_stranger(w, d, &m, NULL, &why, nothing);
+        return;
+    }
     const struct payload *sa_p, *ke_p, *nonce_p;
     struct proposals offered;
     struct ke_payload ke;
@@ -778,7 +552,7 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
     struct outgoing o;
     struct span message;
     size_t nonce_at = 0;
-    detect_nat(&draft, &m, &draft.path);
+    init_detect_nat(&draft, &m, &draft.path);
     bool ok = write_init_answer(w, &draft, &suite, span_of(public, group->public_len), nonce_r,
                                 &nonce_at, &o, &message);
     struct half_open *h = ok ? malloc(sizeof *h + d->bytes.len + message.len + shared.len) : NULL;

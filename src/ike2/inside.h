@@ -71,7 +71,30 @@ enum phase ike2_phase(const struct ike_sa *sa, const struct record *r);
 /* The set-up record of the SA, made when it is first needed. */
 struct record *ike2_setup_record(struct world *w, struct ike_sa *sa);
 
-/* ---- init.c, ike_auth.c ---- */
+/* ---- rules.c ---- */
+
+/* false: a critical payload of a type that is not known, which *type is. */
+bool rules_critical(struct world *w, const struct message *m, uint8_t *type, struct finding *why);
+/* false: a payload comes twice that may come once. */
+bool rules_single(struct world *w, const struct message *m, struct finding *why);
+
+/* ---- doubt.c: unprotected answers to an attempt of ours ---- */
+
+/* Keeps and tells it; the attempt goes on as if nothing had come. */
+void doubt_note(struct world *w, struct ike_sa *sa, struct finding *why);
+/* The same for a message that cannot be read at all. */
+void doubt_unreadable(struct world *w, struct ike_sa *sa, const struct message *m,
+                      const struct wire_error *error);
+/* The same; when no better answer comes in time, the attempt ends with it. */
+void doubt_refuse(struct world *w, struct ike_sa *sa, struct finding *why);
+/* The time is over: true when the attempt has ended. */
+bool doubt_on_time(struct world *w, struct ike_sa *sa);
+/* Everything doubtful goes into the record; main: is there already. */
+void doubt_record(const struct ike_sa *sa, struct record *r, const struct finding *main);
+/* The peer has shown who it is: a warning about what contradicted. */
+void doubt_settle(struct world *w, struct ike_sa *sa, struct record *r);
+
+/* ---- init.c, init_answer.c, ike_auth.c ---- */
 
 void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why);
 void ike2_established(struct world *w, struct ike_sa *sa);
@@ -80,7 +103,13 @@ void ike2_schedule(struct world *w, struct ike_sa *sa);
 void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m);
 void auth_answer(struct world *w, struct ike_sa *sa, struct message *m);
 void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
+/* The request of the present group, for the first time; later once more, with the cookie there
+ * is. */
 bool init_send(struct world *w, struct ike_sa *sa);
+bool init_repeat_with_cookie(struct world *w, struct ike_sa *sa);
+struct init_try *init_try_of(struct setup *s, uint16_t group);
+void init_fail_crypto(struct world *w, struct ike_sa *sa, const char *what);
+void init_detect_nat(struct ike_sa *sa, const struct message *m, const struct path *path);
 bool auth_send(struct world *w, struct ike_sa *sa);
 /* Parses a payload that must be there; why gets msg.missing-payload or msg.bad-syntax. */
 const struct payload *need_payload(struct world *w, const struct message *m, uint8_t type,

@@ -68,13 +68,16 @@ void ike2_forget_setup(struct ike_sa *sa)
     struct setup *s = sa->setup;
     if (s == NULL)
         return;
-    if (!s->borrows_messages) {
-        free(s->request);
+    if (!s->borrows_messages)
         free(s->response);
+    for (size_t i = 0; i < s->try_count; i++) {
+        free(s->tries[i].request);
+        crypto_ke_free(s->tries[i].ke);
     }
+    for (size_t i = 0; i < s->doubt_count; i++)
+        free(s->doubts[i]);
     free(s->cookie);
     free(s->path_error);
-    crypto_ke_free(s->ke);
     secret_wipe(s, sizeof *s);
     free(s);
     sa->setup = NULL;

@@ -104,19 +104,37 @@ struct half_open {
     uint8_t octets[]; /* request, response, shared value (wiped) */
 };
 
+enum { INIT_TRIES_MAX = 3, DOUBTS_MAX = 4 };
+
+/* Our IKE_SA_INIT request with one group. Anybody can forge an INVALID_KE_PAYLOAD: the answer to
+ * the request before is as good as one to the last. */
+struct init_try {
+    uint8_t *request; /* as sent last: with the cookie if there is one; heap */
+    uint32_t request_len, nonce_at;
+    uint16_t group;
+    struct ke_pair *ke;
+};
+
 /* What is needed only until the SA stands. */
 struct setup {
-    bool borrows_messages;       /* responder: they are those of a struct half_open */
-    uint8_t *request, *response; /* the IKE_SA_INIT messages as sent, for AUTH: RFC 7296 2.15 */
+    bool borrows_messages; /* responder: they are those of a struct half_open */
+    uint8_t *request,      /* the IKE_SA_INIT messages as sent, for AUTH: RFC 7296 2.15. */
+        *response;         /* Initiator: request is that of a try, response our own */
     uint32_t request_len, response_len;
-    struct span nonce_i, nonce_r; /* inside them */
-    struct ke_pair *ke;
+    struct span nonce_i, nonce_r;          /* inside them */
+    struct init_try tries[INIT_TRIES_MAX]; /* initiator */
+    uint8_t try_count, group_turns;        /* INVALID_KE_PAYLOADs that were followed */
     uint8_t *cookie;
     uint8_t cookie_len, cookies;
     uint8_t attempt; /* of keyingtries, from 1 */
     uint16_t group;
-    bool has_retried;  /* INVALID_KE_PAYLOAD */
     bool has_answered; /* the peer sent anything at all */
+    /* What unprotected answers said: doubt.c. refusal: which of them ends the attempt when no
+     * better answer comes, counted from 1, 0 = none. */
+    struct finding *doubts[DOUBTS_MAX];
+    uint8_t doubt_count;
+    uint16_t doubts_seen;
+    uint8_t refusal;
     bool peer_allows_childless;
     uint8_t unreadable; /* answers that our keys do not open */
     struct instant began;

@@ -19,7 +19,8 @@ struct world_options {
     struct retransmission retransmission;
     uint32_t half_open_timeout_s, cookie_threshold, block_threshold, init_limit_half_open;
     uint32_t records_per_s;
-    uint16_t port, nat_port; /* ours */
+    uint32_t init_error_wait_ms; /* doubt.c */
+    uint16_t port, nat_port;     /* ours */
     bool is_silent_without_conn;
     /* As in struct engine_options, with defaults filled in: 0 is what 0 means in strongswan.conf,
      * but cookie_threshold_ip is UINT32_MAX for never. */

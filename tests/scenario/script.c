@@ -70,6 +70,7 @@ static bool parse_option(struct engine_options *o, const char *word)
         {"block_threshold", offsetof(struct engine_options, block_threshold)},
         {"init_limit_half_open", offsetof(struct engine_options, init_limit_half_open)},
         {"records_per_s", offsetof(struct engine_options, records_per_s)},
+        {"init_error_wait_ms", offsetof(struct engine_options, init_error_wait_ms)},
     };
     const char *equal = strchr(word, '=');
     for (size_t i = 0; equal != NULL && i < sizeof known / sizeof *known; i++)

@@ -290,6 +290,7 @@ static void mix_sa(uint64_t *hash, const struct ike_sa *sa)
         mix_u64(hash, sa->setup->cookies);
         mix_u64(hash, sa->setup->has_answered);
         mix_u64(hash, sa->setup->group);
+        mix_u64(hash, sa->setup->refusal);
     }
     for (const struct task *t = sa->tasks; t != NULL; t = t->next) {
         mix_u64(hash, (uint64_t)t->kind + 1);
