@@ -540,6 +540,8 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
     bool is_usual = verdict == COLLIDE_AS_USUAL || verdict == COLLIDE_AS_USUAL_RACE;
     if (old != NULL && old->state != CHILD_SA_UP && is_usual)
         verdict = COLLIDE_TEMPORARY_FAILURE;
+    if (verdict == COLLIDE_CHILD_NOT_FOUND && late_may_teach(sa))
+        verdict = COLLIDE_TEMPORARY_FAILURE;
     /* One successor for each side is a race, two of one side are not. */
     const struct task *ours = task_of_kind(sa, TASK_REKEY_IKE);
     if (is_ike && ours != NULL && ours->race_ike != 0 && is_usual)
@@ -689,6 +691,22 @@ static bool ours_survives(const struct task *t, struct span nonce_r)
     return race_settle(&race) == RACE_OURS_SURVIVES;
 }
 
+/* The peer has closed it before its answer was here: it never stands on our side. */
+static void conclude_closed(struct world *w, struct task *t, const struct child_plan *p)
+{
+    struct finding why;
+    struct record *r = t->record;
+    t->record = NULL;
+    world_free_esp_spi(w, t->spi_in);
+    finding_set(&why, CAUSE_CHILD_PEER_CLOSED);
+    why.phase = PHASE_CHILD;
+    why.seen =
+        arena_text(&w->arena, "Delete for %s before the answer that makes it", p->conf->name);
+    record_add_finding(r, &why);
+    ike2_record_end(w, r, RESULT_CLOSED, PHASE_CHILD);
+    world_outcome(w, t->ticket, false, &why);
+}
+
 static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m, struct task *t)
 {
     struct finding why;
@@ -712,6 +730,16 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     bool survives = theirs == NULL || ours_survives(t, f.nonce);
     plan.use_at_once = survives;
     plan.is_quiet = !survives;
+    if (late_is_closed(sa, plan.spi_out)) {
+        conclude_closed(w, t, &plan);
+        if (!survives)
+            child_event_rekeyed(w, sa, theirs);
+        else if (theirs != NULL)
+            theirs->state = CHILD_SA_REPLACED;
+        if (survives && old != NULL)
+            close_later(w, sa, old->id); /* what replaced it is gone: it goes, and is missed */
+        return;
+    }
     struct child_sa *c = child_install(w, sa, &plan, span_of(t->nonce, sizeof t->nonce), f.nonce,
                                        big_secret_span(&shared), &why);
     if (c == NULL) {
@@ -844,5 +872,6 @@ void create_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct 
         conclude_ike(w, sa, m, t);
     else
         conclude_child(w, sa, m, t);
+    late_forget(sa);
     task_free(t);
 }

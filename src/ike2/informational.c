@@ -73,6 +73,9 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
         if (t->record != NULL)
             t->record->is_initiator = true;
         sa->state = SA_CLOSING;
+        /* Its children go with it (RFC 7296 1.4.1), so outbound goes with the request. */
+        for (struct child_sa *c = sa->children; c != NULL; c = c->next)
+            child_remove_outbound(w, c);
     }
     sa->rekey_at = sa->expire_at = INSTANT_NEVER;
     struct outgoing o;
@@ -165,10 +168,13 @@ static void answer_delete(struct world *w, struct ike_sa *sa, const struct delet
 {
     struct reader spis = reader_of(d->spis);
     for (uint16_t i = 0; i < d->spi_count && d->spi_size == 4; i++) {
-        struct child_sa *c = child_by_spi_out(sa, take_u32(&spis));
+        uint32_t spi = take_u32(&spis);
+        struct child_sa *c = child_by_spi_out(sa, spi);
         struct wish dropped;
-        if (c == NULL)
+        if (c == NULL) {
+            late_note_close(sa, spi);
             continue;
+        }
         enum collide verdict = task_collide(sa, ASKED_CLOSE_CHILD, c->id);
         if (verdict != COLLIDE_NO_DELETE)
             write_delete_child(o, c->spi_in);

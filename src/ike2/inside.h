@@ -223,6 +223,15 @@ enum collide task_collide(const struct ike_sa *sa, enum asked asked, uint32_t ch
 /* The wish can be served now: RFC 7296 2.3, 2.25; see exchange_next(). */
 bool task_allows(const struct ike_sa *sa, const struct wish *wish);
 
+/* ---- late.c ---- */
+
+/* Our request for a child is unanswered: the peer may know of one that we do not. */
+bool late_may_teach(const struct ike_sa *sa);
+void late_note_close(struct ike_sa *sa, uint32_t spi_out);
+bool late_is_closed(const struct ike_sa *sa, uint32_t spi_out);
+/* Once no such request is in flight. */
+void late_forget(struct ike_sa *sa);
+
 /* ---- exchange.c ---- */
 
 /* Sends our request and keeps it for retransmission; false: the SA is lost (res.crypto,

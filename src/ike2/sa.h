@@ -32,6 +32,8 @@ enum sa_state {
     SA_GONE,     /* to be freed at the end of the step */
 };
 
+enum { LATE_CLOSED_MAX = 4 };
+
 /* The parts of the keying material, in the order of RFC 7296 2.14. */
 enum ike_key { KEY_D, KEY_AI, KEY_AR, KEY_EI, KEY_ER, KEY_PI, KEY_PR, KEY_COUNT };
 
@@ -178,6 +180,9 @@ struct ike_sa {
     struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
     struct instant began, authenticated;  /* of that first one */
     struct instant doomed_at;             /* a newer one takes its place then */
+    /* Peer's SPIs that it has closed before we know of them; see late.c */
+    uint32_t late_closed[LATE_CLOSED_MAX];
+    uint8_t late_closed_next;
 };
 
 /* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:
