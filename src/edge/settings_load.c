@@ -59,6 +59,7 @@ void settings_for_engine(const struct daemon_conf *c, struct engine_options *out
     out->keep_alive_s = or_none(c->keep_alive_s);
     out->keep_alive_dpd_margin_s = c->keep_alive_dpd_margin_s;
     out->delete_rekeyed_delay_s = or_none(c->delete_rekeyed_delay_s);
+    out->window_size = c->window_size;
     out->inactivity_close_ike = c->inactivity_close_ike;
     out->make_before_break = c->make_before_break;
     out->close_ike_on_child_failure = c->close_ike_on_child_failure;

@@ -47,6 +47,7 @@ struct engine *engine_new(const struct engine_options *o)
         .keep_alive_s = or_zero(o->keep_alive_s, 20),
         .keep_alive_dpd_margin_s = o->keep_alive_dpd_margin_s,
         .delete_rekeyed_delay_s = or_zero(o->delete_rekeyed_delay_s, 5),
+        .window_size = or_default(o->window_size, 4),
         .inactivity_close_ike = o->inactivity_close_ike,
         .make_before_break = o->make_before_break,
         .close_ike_on_child_failure = o->close_ike_on_child_failure,

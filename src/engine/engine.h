@@ -37,6 +37,7 @@ struct engine_options {
     uint32_t keep_alive_s;            /* 20; UINT32_MAX = none */
     uint32_t keep_alive_dpd_margin_s; /* 0 = never */
     uint32_t delete_rekeyed_delay_s;  /* 5; UINT32_MAX = at once */
+    uint32_t window_size;             /* 4: requests of a peer that are taken at once, 1 to 64 */
     bool inactivity_close_ike, make_before_break, close_ike_on_child_failure;
     bool is_initiator_only; /* no request for an IKE SA is answered */
 };

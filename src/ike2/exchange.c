@@ -39,6 +39,8 @@ static const struct exchange_row *find_row(uint8_t type)
 bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, struct outgoing *o,
                            struct record *r)
 {
+    if (sa->state == SA_UP || sa->state == SA_AWAIT_AUTH_ANSWER)
+        ids_announce(w, sa, o);
     struct span message = out_finish(o);
     if (message.len == 0 ||
         !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now))
@@ -51,6 +53,8 @@ bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, s
 
 bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o, struct record *r)
 {
+    if (sa->state == SA_UP)
+        ids_announce(w, sa, o);
     struct span message = out_finish(o);
     if (message.len == 0 || !window_keep_answer(&sa->window, w->asked_id, message, w->asked_hash))
         return false;
@@ -283,9 +287,14 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         out_send(w, &w->asked_path, arena_copy(&w->arena, span_of(kept->octets, kept->len)));
         w->counters.retransmits++;
         return;
-    case WINDOW_BEYOND:
     case WINDOW_STRAY:
         w->counters.dropped++;
+        return;
+    case WINDOW_BEYOND:
+        if (sa->setup == NULL && message_open(w, sa, m, &is_authentic, &why))
+            ids_beyond(w, sa, m);
+        else
+            w->counters.dropped++;
         return;
     case WINDOW_NEW:
         break;
@@ -301,7 +310,8 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         w->counters.dropped++; /* it overtook the answer that we wait for, and comes again */
         return;
     }
-    follow_path(w, sa, d, true);
+    if (window_is_newest(&sa->window, w->asked_id))
+        follow_path(w, sa, d, true);
     sa->heard = w->step.now;
     if (!fits) {
         finding_set(&why, CAUSE_MSG_UNEXPECTED_EXCHANGE);
@@ -323,6 +333,7 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         refuse_request(w, sa, m, &why, data);
         return;
     }
+    ids_note_peer(sa, m);
     row->answer(w, sa, m);
 }
 
@@ -383,6 +394,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         exchange_lose(w, sa, &why);
         return;
     }
+    ids_note_peer(sa, m);
     row->conclude(w, sa, t, m);
 }
 
@@ -455,6 +467,9 @@ static void serve(struct world *w, struct ike_sa *sa, const struct wish *wish)
     case WISH_LIVENESS:
         info_begin_liveness(w, sa);
         return;
+    case WISH_TELL_ID:
+        info_begin_tell_id(w, sa, wish->child_id);
+        return;
     case WISH_DISOWN:
         info_begin_disown(w, sa, wish->child_id);
         return;
@@ -475,6 +490,8 @@ bool exchange_has_next(const struct world *w, const struct ike_sa *sa)
 void exchange_next(struct world *w, struct ike_sa *sa)
 {
     struct wish wish;
+    if (ids_last(w, sa))
+        return;
     for (struct task *t = sa->tasks, *next; t != NULL; t = next) {
         next = t->next;
         if (t->is_waiting && sa->state == SA_UP && window_has_room(&sa->window)) {

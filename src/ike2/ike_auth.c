@@ -542,6 +542,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         why.notify = ikebana_cause_row(why.cause)->notify;
         out_notify(&o, why.notify, (struct span){NULL, 0});
     }
+    ids_announce(w, sa, &o);
     if (!ok || !exchange_send_answer(w, sa, &o, r)) {
         if (has_child)
             world_free_esp_spi(w, plan.spi_in);

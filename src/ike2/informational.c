@@ -87,8 +87,8 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
 
 void info_send_last_delete(struct world *w, struct ike_sa *sa)
 {
-    if (!window_has_room(&sa->window))
-        return; /* a second request in flight would be dropped: RFC 7296 2.3 */
+    if (!window_has_room(&sa->window) && sa->window.next_id < WINDOW_ID_LAST)
+        return; /* one more in flight would be dropped: RFC 7296 2.3 */
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
     write_delete_ike(&o);
@@ -104,6 +104,21 @@ void info_begin_liveness(struct world *w, struct ike_sa *sa)
         return;
     struct outgoing o;
     out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    if (!exchange_send_request(w, sa, t, &o, NULL))
+        lost_to_crypto(w, sa);
+}
+
+void info_begin_tell_id(struct world *w, struct ike_sa *sa, uint32_t message_id)
+{
+    struct task *t = task_new(w, sa, TASK_TELL_ID, 0);
+    if (t == NULL)
+        return;
+    struct outgoing o;
+    uint8_t octets[4];
+    struct writer id = writer_of(octets, sizeof octets);
+    put_u32(&id, message_id);
+    out_begin(&o, w, sa, EXCHANGE_INFORMATIONAL, false, sa->window.next_id);
+    out_notify(&o, NOTIFY_INVALID_MESSAGE_ID, writer_span(&id));
     if (!exchange_send_request(w, sa, t, &o, NULL))
         lost_to_crypto(w, sa);
 }
@@ -214,7 +229,9 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         return;
     }
     if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED)) {
-        if (has_error) {
+        if (has_error && n.type == NOTIFY_INVALID_MESSAGE_ID) {
+            ids_refused(w, sa, m, &n);
+        } else if (has_error) {
             /* RFC 7296 1.4: told after the fact, and the SA lives on. */
             finding_set(&why, CAUSE_MSG_ERROR_NOTIFY);
             finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);

@@ -201,6 +201,7 @@ void info_begin_close_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
 /* A Delete for an IKE SA that ends now: sent once, nobody waits for the answer. */
 void info_send_last_delete(struct world *w, struct ike_sa *sa);
 void info_begin_liveness(struct world *w, struct ike_sa *sa);
+void info_begin_tell_id(struct world *w, struct ike_sa *sa, uint32_t message_id);
 /* The peer has made a child that we do not want, RFC 7296 1.4.1: a Delete for our SPI of it. */
 void info_begin_disown(struct world *w, struct ike_sa *sa, uint32_t spi_in);
 void info_answer(struct world *w, struct ike_sa *sa, struct message *m);
@@ -231,6 +232,20 @@ void late_note_close(struct ike_sa *sa, uint32_t spi_out);
 bool late_is_closed(const struct ike_sa *sa, uint32_t spi_out);
 /* Once no such request is in flight. */
 void late_forget(struct ike_sa *sa);
+
+/* ---- message_ids.c ---- */
+
+/* Says in this message how many requests we take at once, if it has not been said. */
+void ids_announce(struct world *w, struct ike_sa *sa, struct outgoing *o);
+/* SET_WINDOW_SIZE of the peer, if the message holds it. */
+void ids_note_peer(struct ike_sa *sa, const struct message *m);
+/* An authentic request ahead of the window: a finding, and the peer is told, now and then. */
+void ids_beyond(struct world *w, struct ike_sa *sa, const struct message *m);
+/* The peer says INVALID_MESSAGE_ID. */
+void ids_refused(struct world *w, struct ike_sa *sa, const struct message *m,
+                 const struct notify *n);
+/* Near the end of the numbers: wishes a successor. true: they are used up, the SA is gone. */
+bool ids_last(struct world *w, struct ike_sa *sa);
 
 /* ---- exchange.c ---- */
 

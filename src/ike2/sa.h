@@ -62,7 +62,8 @@ enum task_kind {
     TASK_CLOSE_CHILD,
     TASK_CLOSE_IKE,
     TASK_LIVENESS,
-    TASK_DISOWN, /* a Delete for an SPI of a child that we have not made */
+    TASK_TELL_ID, /* INVALID_MESSAGE_ID */
+    TASK_DISOWN,  /* a Delete for an SPI of a child that we have not made */
 };
 
 /* Our exchange in flight (or, for TASK_SETUP, the two of them). What concerns the IKE SA itself is
@@ -170,10 +171,12 @@ struct ike_sa {
     struct child_sa *children;
     char *local_id, *remote_id; /* text */
     struct instant established, rekey_at, expire_at, heard, deadline;
-    uint32_t replaced_by;  /* SA_REPLACED: id of the new one */
-    bool has_announced;    /* our window: RFC 7296 2.3 */
-    uint32_t race_of;      /* the peer made it while we rekey this SA too; not settled yet */
-    uint64_t close_ticket; /* a command that waits for the end, 0 = none */
+    uint32_t replaced_by;        /* SA_REPLACED: id of the new one */
+    bool has_announced;          /* our window: RFC 7296 2.3 */
+    bool is_rekeyed_for_ids;     /* or wants to be: the message IDs come near their end */
+    struct instant may_tell_ids; /* the next INVALID_MESSAGE_ID to the peer */
+    uint32_t race_of;            /* the peer made it while we rekey this SA too; not settled yet */
+    uint64_t close_ticket;       /* a command that waits for the end, 0 = none */
     /* unique.c: which two identities it stands between, and since when. */
     uint8_t ids[IDS_LEN];
     bool has_ids, is_first_initiator;     /* we began the first of the SAs that rekeying made */

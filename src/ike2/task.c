@@ -87,6 +87,7 @@ static enum doing doing_of(const struct task *t, uint32_t child_id)
     case TASK_SETUP:
     case TASK_LIVENESS:
     case TASK_DISOWN:
+    case TASK_TELL_ID:
         break;
     case TASK_CREATE_CHILD:
         return DOING_CREATE_CHILD;
@@ -142,6 +143,7 @@ bool task_allows(const struct ike_sa *sa, const struct wish *wish)
     case WISH_CREATE_CHILD:
         return task_of_conf(sa, wish->child_name) == NULL;
     case WISH_DISOWN:
+    case WISH_TELL_ID:
         return true;
     }
     return true;

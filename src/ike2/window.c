@@ -157,6 +157,12 @@ const struct kept *window_kept(const struct window *w, uint32_t message_id)
     return NULL;
 }
 
+bool window_is_newest(const struct window *w, uint32_t message_id)
+{
+    uint32_t ahead = message_id - w->expected_id;
+    return ahead < WINDOW_SIZE_MAX && w->executed >> ahead == 0;
+}
+
 /* RFC 7296 2.1: an answer is kept until a request comes that is `size` or more ahead of it. */
 static void forget_old(struct window *w)
 {

@@ -99,6 +99,8 @@ enum window_request window_judge(const struct window *w, uint32_t message_id, ui
  * any more go. false: no memory. */
 bool window_keep_answer(struct window *w, uint32_t message_id, struct span answer,
                         uint64_t asked_hash);
+/* No later request of the peer was executed. */
+bool window_is_newest(const struct window *w, uint32_t message_id);
 const struct kept *window_kept(const struct window *w, uint32_t message_id);
 
 /* How long until repetition number `repeats` is due, without jitter. */

@@ -16,12 +16,13 @@ enum wish_kind {
     WISH_REKEY_IKE,
     WISH_REKEY_CHILD,
     WISH_CREATE_CHILD,
+    WISH_TELL_ID, /* child_id: a message ID that we do not take */
     WISH_LIVENESS,
 };
 
 struct wish {
     enum wish_kind kind;
-    uint32_t child_id;         /* CLOSE_CHILD, REKEY_CHILD */
+    uint32_t child_id;         /* CLOSE_CHILD, REKEY_CHILD; DISOWN, TELL_ID: another number */
     void *child_name;          /* CREATE_CHILD: heap text, the wish owns it */
     struct instant not_before; /* after TEMPORARY_FAILURE, RFC 7296 2.25 */
     uint64_t ticket;           /* of the command that waits for the outcome, 0 = none */

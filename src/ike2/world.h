@@ -25,7 +25,7 @@ struct world_options {
     /* As in struct engine_options, with defaults filled in: 0 is what 0 means in strongswan.conf,
      * but cookie_threshold_ip is UINT32_MAX for never. */
     uint32_t cookie_threshold_ip, fragment_size, max_packet, keep_alive_s, keep_alive_dpd_margin_s,
-        delete_rekeyed_delay_s;
+        delete_rekeyed_delay_s, window_size;
     bool inactivity_close_ike, make_before_break, close_ike_on_child_failure, is_initiator_only;
 };
 

@@ -18,7 +18,7 @@ struct daemon_conf {
     uint32_t half_open_timeout_s;
     uint32_t cookie_threshold, cookie_threshold_ip, block_threshold, init_limit_half_open;
     uint32_t fragment_size, max_packet;
-    uint32_t keep_alive_s, keep_alive_dpd_margin_s, delete_rekeyed_delay_s;
+    uint32_t keep_alive_s, keep_alive_dpd_margin_s, delete_rekeyed_delay_s, window_size;
     uint32_t port, nat_port;
     bool dos_protection, inactivity_close_ike, make_before_break, close_ike_on_child_failure,
         initiator_only;

@@ -65,6 +65,9 @@ static bool parse_option(struct engine_options *o, const char *word)
     } known[] = {
         {"retransmit_timeout_ms", offsetof(struct engine_options, retransmit_timeout_ms)},
         {"retransmit_tries", offsetof(struct engine_options, retransmit_tries)},
+        {"retransmit_jitter", offsetof(struct engine_options, retransmit_jitter)},
+        {"retransmit_limit_s", offsetof(struct engine_options, retransmit_limit_s)},
+        {"window_size", offsetof(struct engine_options, window_size)},
         {"half_open_timeout_s", offsetof(struct engine_options, half_open_timeout_s)},
         {"cookie_threshold", offsetof(struct engine_options, cookie_threshold)},
         {"block_threshold", offsetof(struct engine_options, block_threshold)},
@@ -384,8 +387,8 @@ static bool run_notify(struct script *s)
     return true;
 }
 
-/* seal HOST EXCHANGE FIRST-PAYLOAD HEX : the next request of the host's IKE SA, with this content
- */
+/* seal HOST EXCHANGE FIRST-PAYLOAD HEX [ahead=N] : the next request of the host's IKE SA, with this
+ * content, or one whose number is N higher */
 static bool run_seal(struct script *s)
 {
     struct sim_host *h = script_host(s, s->words[1]);
@@ -394,11 +397,24 @@ static bool run_seal(struct script *s)
     if (h == NULL)
         return false;
     struct datagram d;
+    uint32_t ahead = 0;
+    if (s->count > 5 && strncmp(s->words[5], "ahead=", 6) == 0)
+        ahead = (uint32_t)strtoul(s->words[5] + 6, NULL, 10);
     if (!sim_seal_request(h, (uint8_t)strtoul(s->words[2], NULL, 10),
-                          (uint8_t)strtoul(s->words[3], NULL, 10), span_of(octets, len), &d))
+                          (uint8_t)strtoul(s->words[3], NULL, 10), span_of(octets, len), ahead, &d))
         return script_fail(s, "%s has no IKE SA with keys", h->name);
     sim_inject(&s->sim, &d);
     return true;
+}
+
+/* message-ids FROM TO NEXT : as if so many requests had gone from one to the other */
+static bool run_message_ids(struct script *s)
+{
+    struct sim_host *from = script_host(s, s->words[1]), *to = script_host(s, s->words[2]);
+    if (from == NULL || to == NULL)
+        return false;
+    return sim_set_message_ids(from, to, (uint32_t)strtoul(s->words[3], NULL, 0)) ||
+           script_fail(s, "they have no IKE SA");
 }
 
 /* stream FROM CHILD EVERY */
@@ -529,6 +545,7 @@ static const struct command_row rows[] = {
     {"inject", 4, run_inject},
     {"notify", 4, run_notify},
     {"seal", 5, run_seal},
+    {"message-ids", 4, run_message_ids},
     {"stream", 4, run_stream},
     {"stop", 1, run_stop},
     {"dataplane", 4, run_dataplane},

@@ -647,12 +647,23 @@ bool sim_answer_init(struct sim_host *h, uint16_t type, struct span data, struct
 }
 
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
-                      struct datagram *out)
+                      uint32_t ahead, struct datagram *out)
 {
     struct ike_sa *sa = sim_first_sa(from);
-    if (sa == NULL || !sim_seal(from, sa, exchange, false, sa->window.next_id, first, plain, out))
+    if (sa == NULL ||
+        !sim_seal(from, sa, exchange, false, sa->window.next_id + ahead, first, plain, out))
         return false;
-    sa->window.next_id++;
+    if (ahead == 0)
+        sa->window.next_id++;
+    return true;
+}
+
+bool sim_set_message_ids(struct sim_host *from, struct sim_host *to, uint32_t next_id)
+{
+    struct ike_sa *sa = sim_first_sa(from), *theirs = sim_first_sa(to);
+    if (sa == NULL || theirs == NULL)
+        return false;
+    sa->window.next_id = theirs->window.expected_id = next_id;
     return true;
 }
 

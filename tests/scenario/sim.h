@@ -185,9 +185,12 @@ bool sim_answer_init(struct sim_host *h, uint16_t type, struct span data, struct
                      struct datagram *out);
 /* The SA of `from` that a datagram of its own belongs to, or NULL. */
 struct ike_sa *sim_sa_of(struct sim_host *from, struct span datagram);
-/* The next request of its first IKE SA, which then counts as sent and answered. */
+/* The next request of its first IKE SA, which then counts as sent and answered; or one that is
+ * `ahead` of it, which does not. */
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
-                      struct datagram *out);
+                      uint32_t ahead, struct datagram *out);
+/* As if so many requests had gone from one host to the other on their first IKE SA. */
+bool sim_set_message_ids(struct sim_host *from, struct sim_host *to, uint32_t next_id);
 /* What is inside a protected datagram that `from` has sent: false when there is no such SA any
  * more. plain lives until its next step. */
 bool sim_open(struct sim_host *from, struct span datagram, uint8_t *first, struct span *plain);

@@ -26,6 +26,7 @@ static void wishes_are_served_in_a_fixed_order(void **state)
     add(&w, WISH_CLOSE_CHILD, 3, 0);
     add(&w, WISH_CLOSE_IKE, 0, 0);
     add(&w, WISH_REKEY_IKE, 0, 0);
+    add(&w, WISH_TELL_ID, 6, 0);
     add(&w, WISH_DISOWN, 5, 0);
     for (int kind = WISH_CLOSE_IKE; kind <= WISH_LIVENESS; kind++) {
         assert_true(wish_take(&w, now, &out));

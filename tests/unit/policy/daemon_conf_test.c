@@ -29,6 +29,7 @@ static void without_keys_the_defaults_are_charons(void **state)
     assert_int_equal(c.max_packet, 10000);
     assert_int_equal(c.keep_alive_s, 20);
     assert_int_equal(c.delete_rekeyed_delay_s, 5);
+    assert_int_equal(c.window_size, 4);
     assert_int_equal(c.port, 500);
     assert_int_equal(c.nat_port, 4500);
     assert_true(c.dos_protection);
