@@ -111,44 +111,6 @@ void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
     send_ike_request(w, sa, t);
 }
 
-/* ---- nonces, key exchange values: both sides ---- */
-
-struct fresh {
-    const struct payload *nonce_p, *ke_p;
-    struct span nonce;
-    struct ke_payload ke; /* group 0: none */
-};
-
-static bool read_fresh(struct world *w, const struct message *m, struct fresh *out,
-                       struct finding *why)
-{
-    memset(out, 0, sizeof *out);
-    if ((out->nonce_p = need_payload(w, m, PAYLOAD_NONCE, why)) == NULL)
-        return false;
-    if (!wire_parse_nonce(out->nonce_p->body, &out->nonce)) {
-        bad_payload(w, m, out->nonce_p, "a nonce of 16 to 256 octets", why);
-        return false;
-    }
-    out->ke_p = wire_find(m, PAYLOAD_KE);
-    if (out->ke_p != NULL && !wire_parse_ke(out->ke_p->body, &out->ke)) {
-        bad_payload(w, m, out->ke_p, "a well-formed KE payload", why);
-        return false;
-    }
-    return true;
-}
-
-static bool bad_public(struct world *w, const struct message *m, const struct fresh *f,
-                       const char *reason, struct finding *why)
-{
-    struct transform group = {.type = TRANSFORM_KE, .id = f->ke.group};
-    finding_set(why, CAUSE_IKE_BAD_PUBLIC_VALUE);
-    finding_about(why, m, f->ke_p, true);
-    why->expected = arena_text(&w->arena, "a public value of group %s",
-                               policy_transform_text(&group, &w->arena));
-    why->seen = reason;
-    return false;
-}
-
 static struct span lower_nonce(struct span a, struct span b)
 {
     return span_compare(a, b) <= 0 ? a : b;
@@ -218,7 +180,7 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     struct child_plan plan = {0};
     struct span nothing = {NULL, 0};
     uint8_t number[2];
-    if (!read_fresh(w, m, &f, &why) ||
+    if (!fresh_read(w, m, &f, &why) ||
         !child_choose(w, sa, m, old == NULL ? NULL : old->conf, true, f.ke.group, &plan, &why)) {
         refuse(w, sa, r, &why, nothing);
         return;
@@ -233,21 +195,12 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
         return;
     }
     BIG_SECRET shared = {{0}, 0};
-    uint8_t nonce[NONCE_LEN], *public = NULL;
-    size_t public_len = 0;
-    const char *reason = "";
-    if (plan.suite.ke != 0) {
-        const struct ke *ke = crypto_ke(plan.suite.ke);
-        public_len = ke->public_len;
-        public = arena_alloc(&w->arena, public_len);
-        struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(ke, w->rng, public);
-        bool ok = pair != NULL && crypto_ke_shared(pair, f.ke.value, &shared, &reason);
-        crypto_ke_free(pair);
-        if (!ok) {
-            bad_public(w, m, &f, reason, &why);
-            refuse(w, sa, r, &why, nothing);
-            return;
-        }
+    uint8_t nonce[NONCE_LEN];
+    struct span public = nothing;
+    if (plan.suite.ke != 0 && !fresh_answer(w, m, &f, plan.suite.ke, &public, &shared, &why)) {
+        refuse(w, sa, r, &why, nothing);
+        fresh_punish(w, sa, true, &why);
+        return;
     }
     rng_fill(w->rng, nonce, sizeof nonce);
     plan.spi_in = world_new_esp_spi(w, sa);
@@ -267,9 +220,9 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     struct gap g = out_open(&o, PAYLOAD_NONCE);
     wire_write_nonce(&o.writer, span_of(nonce, sizeof nonce));
     out_close(&o, g);
-    if (public != NULL) {
+    if (public.len > 0) {
         g = out_open(&o, PAYLOAD_KE);
-        wire_write_ke(&o.writer, &(struct ke_payload){plan.suite.ke, span_of(public, public_len)});
+        wire_write_ke(&o.writer, &(struct ke_payload){plan.suite.ke, public});
         out_close(&o, g);
     }
     child_write_choice_ts(w, &o, &plan);
@@ -386,7 +339,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
     struct suite suite;
     uint32_t at = 0;
     uint8_t number[2];
-    if (!read_fresh(w, m, &f, &why)) {
+    if (!fresh_read(w, m, &f, &why)) {
         refuse(w, sa, r, &why, nothing);
         return;
     }
@@ -420,16 +373,12 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
         refuse(w, sa, r, &why, span_of(number, 2));
         return;
     }
-    const struct ke *ke = crypto_ke(suite.ke);
     BIG_SECRET shared = {{0}, 0};
-    uint8_t nonce[NONCE_LEN], *public = arena_alloc(&w->arena, ke->public_len);
-    const char *reason = "";
-    struct ke_pair *pair = public == NULL ? NULL : crypto_ke_new(ke, w->rng, public);
-    bool ok = pair != NULL && crypto_ke_shared(pair, f.ke.value, &shared, &reason);
-    crypto_ke_free(pair);
-    if (!ok) {
-        bad_public(w, m, &f, reason, &why);
+    uint8_t nonce[NONCE_LEN];
+    struct span public;
+    if (!fresh_answer(w, m, &f, suite.ke, &public, &shared, &why)) {
         refuse(w, sa, r, &why, nothing);
+        fresh_punish(w, sa, true, &why);
         return;
     }
     rng_fill(w->rng, nonce, sizeof nonce);
@@ -457,7 +406,7 @@ static void answer_ike(struct world *w, struct ike_sa *sa, struct message *m, bo
     wire_write_nonce(&o.writer, span_of(nonce, sizeof nonce));
     out_close(&o, g);
     g = out_open(&o, PAYLOAD_KE);
-    wire_write_ke(&o.writer, &(struct ke_payload){suite.ke, span_of(public, ke->public_len)});
+    wire_write_ke(&o.writer, &(struct ke_payload){suite.ke, public});
     out_close(&o, g);
     if (!exchange_send_answer(w, sa, &o, r)) {
         world_drop_sa(w, heir);
@@ -572,19 +521,6 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
 
 /* ---- the answers to ours ---- */
 
-static bool shared_of(struct world *w, const struct message *m, const struct task *t,
-                      const struct fresh *f, uint16_t group, struct big_secret *out,
-                      struct finding *why)
-{
-    const char *reason = "no KE payload, or one of another group";
-    if (group == 0)
-        return true;
-    if (t->ke == NULL || group != t->group || f->ke.group != group ||
-        !crypto_ke_shared(t->ke, f->ke.value, out, &reason))
-        return bad_public(w, m, f, reason, why);
-    return true;
-}
-
 /* INVALID_KE_PAYLOAD: once more with the group that the peer asks for, if we allow it. */
 static bool retry_group(struct world *w, struct ike_sa *sa, struct task *t, const struct message *m,
                         const struct proposals *ours)
@@ -677,6 +613,26 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
     world_outcome(w, t->ticket, false, why);
 }
 
+/* The peer has the child, we do not. */
+static void disown(struct world *w, struct ike_sa *sa, const struct task *t,
+                   const struct message *m)
+{
+    if (t->spi_in != 0 && wire_find(m, PAYLOAD_SA) != NULL)
+        exchange_wish(
+            w, sa,
+            (struct wish){.kind = WISH_DISOWN, .child_id = t->spi_in, .not_before = w->step.now});
+}
+
+void create_fail(struct world *w, struct ike_sa *sa, struct task *t, const struct message *m,
+                 struct finding *why)
+{
+    message_trail(w, t->record, m, m->header.length, 0);
+    task_take(sa, t);
+    failed(w, sa, t, why);
+    disown(w, sa, t, m);
+    task_free(t);
+}
+
 static void close_later(struct world *w, struct ike_sa *sa, uint32_t child_id)
 {
     struct wish wish = {.kind = WISH_CLOSE_CHILD, .child_id = child_id, .not_before = w->step.now};
@@ -713,15 +669,11 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     struct fresh f;
     struct child_plan plan = {0};
     BIG_SECRET shared = {{0}, 0};
-    if (!child_accept(w, sa, m, t, true, &plan, &why) || !read_fresh(w, m, &f, &why) ||
-        !shared_of(w, m, t, &f, plan.suite.ke, &shared, &why)) {
+    if (!child_accept(w, sa, m, t, true, &plan, &why) || !fresh_read(w, m, &f, &why) ||
+        !fresh_shared(w, m, t, &f, plan.suite.ke, &shared, &why)) {
         failed(w, sa, t, &why);
-        /* The peer has the child, we do not. */
-        if (wire_find(m, PAYLOAD_SA) != NULL)
-            exchange_wish(w, sa,
-                          (struct wish){.kind = WISH_DISOWN,
-                                        .child_id = t->spi_in,
-                                        .not_before = w->step.now});
+        disown(w, sa, t, m);
+        fresh_punish(w, sa, false, &why);
         return;
     }
     struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
@@ -795,7 +747,7 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
         failed(w, sa, t, &why);
         return;
     }
-    if ((sa_p = need_payload(w, m, PAYLOAD_SA, &why)) == NULL || !read_fresh(w, m, &f, &why)) {
+    if ((sa_p = need_payload(w, m, PAYLOAD_SA, &why)) == NULL || !fresh_read(w, m, &f, &why)) {
         failed(w, sa, t, &why);
         return;
     }
@@ -817,7 +769,7 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
         return;
     }
     struct ike_sa *heir = NULL;
-    if (shared_of(w, m, t, &f, suite.ke, &shared, &why)) {
+    if (fresh_shared(w, m, t, &f, suite.ke, &shared, &why)) {
         finding_set(&why, CAUSE_RES_CRYPTO);
         why.expected = "the keys of the new IKE SA";
         heir = make_new_ike(w, sa, true, t->spi, peer_spi, &suite,
@@ -825,6 +777,7 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
     }
     if (heir == NULL) {
         failed(w, sa, t, &why);
+        fresh_punish(w, sa, false, &why);
         return;
     }
     struct record *r = t->record;

@@ -390,9 +390,22 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         sa->setup->has_answered = true;
         message_trail(w, sa->record, m, d->bytes.len, 0);
     }
-    if (!ok || !rules_critical(w, m, &critical, &why) || !rules_single(w, m, &why)) {
+    if (!ok || !rules_single(w, m, &why)) {
         exchange_lose(w, sa, &why);
         return;
+    }
+    if (!rules_critical(w, m, &critical, &why)) {
+        /* RFC 7296 2.5: the message is rejected, and with it the exchange. A Delete or a sign of
+         * life asks for no content: that it was answered is enough. */
+        if (row->type == EXCHANGE_IKE_AUTH) {
+            exchange_lose(w, sa, &why);
+            return;
+        }
+        if (row->type == EXCHANGE_CREATE_CHILD_SA) {
+            create_fail(w, sa, t, m, &why);
+            return;
+        }
+        ike2_refused(w, sa, t->record, &why);
     }
     ids_note_peer(sa, m);
     row->conclude(w, sa, t, m);

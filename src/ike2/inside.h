@@ -182,6 +182,26 @@ void child_write_offer_ts(struct world *w, struct outgoing *o, const struct ike_
 void child_write_choice(struct world *w, struct outgoing *o, const struct child_plan *p);
 void child_write_choice_ts(struct world *w, struct outgoing *o, const struct child_plan *p);
 
+/* ---- fresh.c: nonces and key exchange values of CREATE_CHILD_SA ---- */
+
+struct fresh {
+    const struct payload *nonce_p, *ke_p;
+    struct span nonce;
+    struct ke_payload ke; /* group 0: none */
+};
+
+bool fresh_read(struct world *w, const struct message *m, struct fresh *out, struct finding *why);
+/* Our value for the peer's, and what both share. */
+bool fresh_answer(struct world *w, const struct message *m, const struct fresh *f, uint16_t group,
+                  struct span *public, struct big_secret *shared, struct finding *why);
+/* What the peer's answer and our value share; group: chosen, 0 = none. */
+bool fresh_shared(struct world *w, const struct message *m, const struct task *t,
+                  const struct fresh *f, uint16_t group, struct big_secret *out,
+                  struct finding *why);
+/* RFC 6989 2.5: a value that is not of its group costs the sender the IKE SA. Other findings cost
+ * nothing here. */
+void fresh_punish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why);
+
 /* ---- create.c, informational.c ---- */
 
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
@@ -194,6 +214,9 @@ void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir);
 void create_yield(struct world *w, struct ike_sa *sa, struct task *t, struct ike_sa *heir);
 /* The request of a task that waits for room in the window. */
 void create_resend(struct world *w, struct ike_sa *sa, struct task *t);
+/* The answer is authentic but cannot be taken for one: what it was about fails, the SA stays. */
+void create_fail(struct world *w, struct ike_sa *sa, struct task *t, const struct message *m,
+                 struct finding *why);
 void create_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct message *m);
 void info_begin_close_child(struct world *w, struct ike_sa *sa, struct child_sa *c,
                             uint64_t ticket);

@@ -327,6 +327,18 @@ bool policy_check_chosen(const struct proposals *answer, const struct proposals 
                       arena_text(a, "against our proposal %u: %s", of->number,
                                  differs_text(of, chosen, lack, a)),
                       a);
+    /* What compare() does not look for: a transform too many, an attribute that we did not send. */
+    for (size_t i = 0; i < chosen->transform_count; i++) {
+        const struct transform *t = &chosen->transforms[i];
+        bool is_ours = has_transform(of, t->type, t->id, t->key_bits) &&
+                       (ke_matters || t->type != TRANSFORM_KE || t->id == KE_NONE);
+        if (t->is_odd || !is_ours)
+            return refuse(why, cause, offered, answer,
+                          arena_text(a, "the answer has %s (%s)%s, which our proposal %u has not",
+                                     policy_transform_text(t, a), type_name(t->type),
+                                     t->is_odd ? " with an attribute of its own" : "", of->number),
+                          a);
+    }
     *out = suite;
     out->proposal_number = chosen->number;
     return true;

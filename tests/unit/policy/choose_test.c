@@ -329,6 +329,35 @@ static void an_answer_without_a_type_that_was_offered_is_refused(void **state)
                         "against our proposal 1: key exchange: ours ecp256, theirs none");
 }
 
+static void an_answer_with_a_transform_or_attribute_too_many_is_refused(void **state)
+{
+    (void)state;
+    struct proposals mine = list("aes128gcm16-x25519", PROTOCOL_ESP);
+    struct proposals theirs = list("aes128gcm16-x25519", PROTOCOL_ESP);
+    struct transform more[8];
+    struct proposal *p = &theirs.at[0];
+    memcpy(more, p->transforms, p->transform_count * sizeof *more);
+    p->transforms = more;
+    assert_true(policy_check_chosen(&theirs, &mine, PROTOCOL_ESP, true,
+                                    CAUSE_CHILD_PROPOSAL_NOT_OFFERED, &arena, &suite, &why));
+    /* IKE_AUTH offers no group, whatever is configured */
+    assert_false(policy_check_chosen(&theirs, &mine, PROTOCOL_ESP, false,
+                                     CAUSE_CHILD_PROPOSAL_NOT_OFFERED, &arena, &suite, &why));
+    assert_int_equal(why.cause, CAUSE_CHILD_PROPOSAL_NOT_OFFERED);
+    assert_string_equal(why.nearest,
+                        "the answer has x25519 (key exchange), which our proposal 1 has not");
+    more[p->transform_count++] = (struct transform){TRANSFORM_PRF, PRF_HMAC_SHA2_256, 0, false};
+    assert_false(policy_check_chosen(&theirs, &mine, PROTOCOL_ESP, true,
+                                     CAUSE_CHILD_PROPOSAL_NOT_OFFERED, &arena, &suite, &why));
+    assert_string_equal(why.nearest,
+                        "the answer has prfsha256 (PRF), which our proposal 1 has not");
+    p->transform_count--;
+    more[p->transform_count - 1].is_odd = true;
+    assert_false(policy_check_chosen(&theirs, &mine, PROTOCOL_ESP, true,
+                                     CAUSE_CHILD_PROPOSAL_NOT_OFFERED, &arena, &suite, &why));
+    assert_int_equal(suite.encr, 0);
+}
+
 /* ---- making proposals ---- */
 
 static void a_chosen_suite_as_a_proposal_is_an_answer_out_of_the_offer(void **state)
@@ -525,6 +554,7 @@ int main(void)
         T(an_answer_across_two_proposals_is_refused),
         T(an_answer_with_several_choices_is_refused),
         T(an_answer_without_a_type_that_was_offered_is_refused),
+        T(an_answer_with_a_transform_or_attribute_too_many_is_refused),
         T(a_chosen_suite_as_a_proposal_is_an_answer_out_of_the_offer),
         T(copies_have_numbers_spi_and_no_key_exchange),
         T(groups_of_a_list_are_found),
