@@ -43,6 +43,10 @@ struct sa_spec {
     uint64_t soft_bytes, soft_packets, hard_bytes, hard_packets; /* 0 = none */
     const char *conn_name, *child_name;                          /* valid for the step */
     uint32_t reqid;
+    bool takes_fragments; /* fragments behind the first pass although selectors name ports */
+    bool mends_checksums; /* transport mode through a NAT, RFC 3948 3.1.2 */
+    uint16_t pad_to;      /* outbound: inner packets are padded to this, RFC 4303 2.7; 0 = not;
+                             TFC_PADDING_MTU = to what the path carries */
 };
 
 #endif

@@ -81,7 +81,7 @@ bool engine_next_sa(const struct engine *e, uint64_t *cursor, struct instant now
             .id = c->id,
             .name = c->conf->name,
             .state = child_state(sa, c),
-            .mode = c->conf->mode,
+            .mode = c->mode,
             .spi_in = c->spi_in,
             .spi_out = c->spi_out,
             .reqid = c->conf->reqid,

@@ -59,13 +59,15 @@ static void write_ts(struct world *w, struct outgoing *o, uint8_t type, const st
 }
 
 bool child_write_offer(struct world *w, struct outgoing *o, const struct ike_sa *sa,
-                       const struct child_conf *conf, uint32_t spi, bool with_ke)
+                       const struct task *t, bool with_ke)
 {
-    (void)sa;
     struct proposals offer;
-    if (!policy_copy_proposals(&conf->esp_proposals, spi_octets(w, spi), with_ke, &w->arena,
-                               &offer))
+    struct child_offer ours;
+    if (!policy_copy_proposals(&t->conf->esp_proposals, spi_octets(w, t->spi_in), with_ke,
+                               &w->arena, &offer))
         return false;
+    child_offer_of(w, sa, t, &ours);
+    child_write_offer_notifies(o, &ours);
     struct gap g = out_open(o, PAYLOAD_SA);
     wire_write_sa(&o->writer, &offer);
     out_close(o, g);
@@ -73,18 +75,19 @@ bool child_write_offer(struct world *w, struct outgoing *o, const struct ike_sa 
 }
 
 void child_write_offer_ts(struct world *w, struct outgoing *o, const struct ike_sa *sa,
-                          const struct child_conf *conf)
+                          const struct task *t)
 {
-    struct selectors local = child_ts(w, &conf->local_ts, &sa->path.local);
-    struct selectors remote = child_ts(w, &conf->remote_ts, &sa->path.remote);
-    write_ts(w, o, PAYLOAD_TSI, &local);
-    write_ts(w, o, PAYLOAD_TSR, &remote);
+    struct child_offer ours;
+    child_offer_of(w, sa, t, &ours);
+    write_ts(w, o, PAYLOAD_TSI, &ours.local);
+    write_ts(w, o, PAYLOAD_TSR, &ours.remote);
 }
 
 void child_write_choice(struct world *w, struct outgoing *o, const struct child_plan *p)
 {
     struct proposal chosen;
     struct proposals one = {&chosen, 1};
+    child_write_choice_notifies(o, p);
     policy_suite_proposal(&p->suite, PROTOCOL_ESP, spi_octets(w, p->spi_in), &w->arena, &chosen);
     struct gap g = out_open(o, PAYLOAD_SA);
     wire_write_sa(&o->writer, &one);
@@ -104,6 +107,7 @@ struct asked_child {
     const struct payload *sa, *tsi_p, *tsr_p;
     struct proposals offered;
     struct selectors tsi, tsr;
+    struct child_says says;
 };
 
 static bool read_child(struct world *w, const struct message *m, struct asked_child *out,
@@ -130,6 +134,7 @@ static bool read_child(struct world *w, const struct message *m, struct asked_ch
         bad_payload(w, m, out->tsr_p, "well-formed traffic selectors", why);
         return false;
     }
+    out->says = child_read_notifies(m);
     return true;
 }
 
@@ -146,77 +151,184 @@ static bool peer_spi(const struct proposals *p, uint8_t number, uint32_t *out)
     return false;
 }
 
-/* How far a child of ours meets the request: 0 neither selectors, 1 local only, 2 selectors, 3 all.
- */
-static unsigned meet(struct world *w, const struct ike_sa *sa, const struct message *m,
-                     const struct asked_child *asked, struct conn *conn,
-                     const struct child_conf *conf, bool is_create, uint16_t group,
-                     struct child_plan *plan, struct finding *why)
+/* A child of ours, held against the request. */
+struct candidate {
+    struct conn *conn;
+    const struct child_conf *conf;
+    struct selectors local, remote; /* configured, and what a rekeyed one carries */
+};
+
+static struct candidate candidate_of(struct world *w, const struct ike_sa *sa, struct conn *conn,
+                                     const struct child_conf *conf, const struct child_sa *old)
 {
-    struct selectors local = child_ts(w, &conf->local_ts, &sa->path.local);
-    struct selectors remote = child_ts(w, &conf->remote_ts, &sa->path.remote);
-    if (!policy_narrow(&asked->tsr, &local, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->local,
-                       why)) {
-        why->param = policy_param(&w->arena, conn, conf, "local_ts");
+    struct candidate c = {conn, conf, child_ts(w, &conf->local_ts, &sa->path.local),
+                          child_ts(w, &conf->remote_ts, &sa->path.remote)};
+    if (old != NULL && old->mode == MODE_TUNNEL) {
+        /* RFC 7296 2.9.2: never narrower than what is in use. */
+        c.local = child_join(w, &c.local, &old->local_ts);
+        c.remote = child_join(w, &c.remote, &old->remote_ts);
+    }
+    return c;
+}
+
+/* How far a child of ours meets the selectors: 0 not at all, 1 local only, 2 both. */
+static unsigned meet_ts(struct world *w, const struct message *m, const struct asked_child *asked,
+                        const struct selectors *tsi, const struct selectors *tsr,
+                        const struct candidate *c, struct child_plan *plan, struct finding *why)
+{
+    if (!policy_narrow(tsr, &c->local, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->local, why)) {
+        why->param = policy_param(&w->arena, c->conn, c->conf, "local_ts");
         finding_about(why, m, asked->tsr_p, true);
         return 0;
     }
-    if (!policy_narrow(&asked->tsi, &remote, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->remote,
+    if (!policy_narrow(tsi, &c->remote, CAUSE_CHILD_TS_UNACCEPTABLE, &w->arena, &plan->remote,
                        why)) {
-        why->param = policy_param(&w->arena, conn, conf, "remote_ts");
+        why->param = policy_param(&w->arena, c->conn, c->conf, "remote_ts");
         finding_about(why, m, asked->tsi_p, true);
         return 1;
     }
-    if (!policy_choose_proposal(&asked->offered, &conf->esp_proposals, PROTOCOL_ESP, is_create,
+    plan->asked_local = *tsr;
+    plan->asked_remote = *tsi;
+    return 2;
+}
+
+/* RFC 7296 2.23.1: in transport mode the addresses are those that we see; only if that comes to
+ * nothing is it a tunnel between those that the peer names. */
+static unsigned meet_mode(struct world *w, const struct ike_sa *sa, const struct message *m,
+                          const struct asked_child *asked, const struct candidate *c,
+                          struct child_plan *plan, struct finding *why)
+{
+    plan->mode = MODE_TUNNEL;
+    plan->why_tunnel = c->conf->mode != MODE_TRANSPORT ? NULL
+                       : asked->says.transport         ? ""
+                                                       : "the peer did not ask for it";
+    if (c->conf->mode == MODE_TRANSPORT && asked->says.transport) {
+        struct selectors tsi = asked->tsi, tsr = asked->tsr;
+        if (sa->has_nat_there)
+            tsi = child_substitute(w, &tsi, &sa->path.remote);
+        if (sa->has_nat_here)
+            tsr = child_substitute(w, &tsr, &sa->path.local);
+        if (meet_ts(w, m, asked, &tsi, &tsr, c, plan, why) == 2 &&
+            child_is_host_to_host(w, sa, &plan->local, &plan->remote, &plan->why_tunnel)) {
+            plan->mode = MODE_TRANSPORT;
+            plan->why_tunnel = NULL;
+            return 2;
+        }
+        if (plan->why_tunnel[0] == '\0')
+            plan->why_tunnel = "the selectors of the two sides only meet in a tunnel";
+    }
+    return meet_ts(w, m, asked, &asked->tsi, &asked->tsr, c, plan, why);
+}
+
+/* 0 to 2 as above, 3: selectors and proposals. */
+static unsigned meet(struct world *w, const struct ike_sa *sa, const struct message *m,
+                     const struct asked_child *asked, const struct candidate *c, bool is_create,
+                     uint16_t group, struct child_plan *plan, struct finding *why)
+{
+    unsigned met = meet_mode(w, sa, m, asked, c, plan, why);
+    if (met < 2)
+        return met;
+    if (!policy_choose_proposal(&asked->offered, &c->conf->esp_proposals, PROTOCOL_ESP, is_create,
                                 group, CAUSE_CHILD_NO_COMMON_PROPOSAL, &w->arena, &plan->suite,
                                 why)) {
-        why->param = policy_param(&w->arena, conn, conf, "esp_proposals");
+        why->param = policy_param(&w->arena, c->conn, c->conf, "esp_proposals");
         finding_about(why, m, asked->sa, true);
         return 2;
     }
-    plan->conn = conn;
-    plan->conf = conf;
-    plan->asked_local = asked->tsr;
-    plan->asked_remote = asked->tsi;
+    plan->conn = c->conn;
+    plan->conf = c->conf;
+    plan->refuses_tfc = asked->says.refuses_tfc;
+    plan->takes_fragments = asked->says.takes_fragments && plan->mode == MODE_TUNNEL;
     return 3;
 }
 
+/* Of several children that meet a request the best is taken: one that carries the peer's first
+ * selectors before others (RFC 7296 2.9), then by how well the selectors fit, then in our order. */
+static unsigned rank(const struct asked_child *asked, const struct child_plan *plan,
+                     const struct candidate *c)
+{
+    enum { HAS_FIRST = 1u << 30 };
+    struct selectors first_i = {asked->tsi.at, asked->tsi.count > 0 ? 1 : 0},
+                     first_r = {asked->tsr.at, asked->tsr.count > 0 ? 1 : 0};
+    bool has_first =
+        plan->mode == MODE_TRANSPORT || (policy_selectors_within(&first_i, &plan->remote) &&
+                                         policy_selectors_within(&first_r, &plan->local));
+    return (has_first ? HAS_FIRST : 0) + policy_selectors_likeness(&asked->tsr, &c->local) +
+           policy_selectors_likeness(&asked->tsi, &c->remote);
+}
+
+static bool holds(const struct child_plan *whole, const struct child_plan *part)
+{
+    return policy_selectors_within(&part->local, &whole->local) &&
+           policy_selectors_within(&part->remote, &whole->remote);
+}
+
+/* An authenticated peer may not make us keep children without end. */
+static bool has_room(struct world *w, const struct ike_sa *sa, const struct message *m,
+                     struct finding *why)
+{
+    unsigned count = 0;
+    for (const struct child_sa *c = sa->children; c != NULL; c = c->next)
+        count++;
+    if (count < CHILDREN_MAX)
+        return true;
+    finding_set(why, CAUSE_CHILD_TOO_MANY);
+    finding_about(why, m, wire_find(m, PAYLOAD_SA), true);
+    why->expected = arena_text(&w->arena, "at most %d CHILD SAs of one IKE SA", CHILDREN_MAX);
+    why->seen = "one more";
+    return false;
+}
+
 bool child_choose(struct world *w, const struct ike_sa *sa, const struct message *m,
-                  const struct child_conf *wanted, bool is_create, uint16_t ke_group,
+                  const struct child_sa *old, bool is_create, uint16_t ke_group,
                   struct child_plan *out, struct finding *why)
 {
     struct asked_child asked;
     memset(out, 0, sizeof *out);
-    if (!read_child(w, m, &asked, why))
+    if (!read_child(w, m, &asked, why) || !child_wants_no_address(w, m, why) ||
+        (old == NULL && !has_room(w, sa, m, why)))
         return false;
     /* What is loaded now counts, not what was when the IKE SA began. */
     struct conn *conn = world_find_conn(w, sa->conn->name);
-    if (conn == NULL || wanted != NULL)
+    if (conn == NULL || old != NULL)
         conn = sa->conn;
-    struct finding best;
-    unsigned best_met = 0;
+    struct child_plan others = {0};
+    struct finding nearest;
+    unsigned nearest_met = 0, best = 0;
     bool any = false;
-    for (size_t i = 0; i < (wanted != NULL ? 1 : conn->child_count); i++) {
-        const struct child_conf *conf = wanted != NULL ? wanted : &conn->children[i];
+    for (size_t i = 0; i < (old != NULL ? 1 : conn->child_count); i++) {
+        struct candidate c =
+            candidate_of(w, sa, conn, old != NULL ? old->conf : &conn->children[i], old);
         struct child_plan plan = {0};
         struct finding here;
-        unsigned met = meet(w, sa, m, &asked, conn, conf, is_create, ke_group, &plan, &here);
+        unsigned met = meet(w, sa, m, &asked, &c, is_create, ke_group, &plan, &here);
         if (met == 3) {
-            if (!peer_spi(&asked.offered, plan.suite.proposal_number, &plan.spi_out)) {
-                bad_payload(w, m, asked.sa, "an SPI of four octets in the proposal", why);
-                return false;
+            unsigned score = 1 + rank(&asked, &plan, &c);
+            if (out->conf != NULL && score <= best) {
+                if (!holds(out, &plan))
+                    out->has_more = true;
+                continue;
             }
+            others = *out;
             *out = plan;
-            return true;
+            out->has_more = others.conf != NULL && (others.has_more || !holds(out, &others));
+            best = score;
+            continue;
         }
-        if (!any || met > best_met) {
-            best = here;
-            best_met = met;
+        if (!any || met > nearest_met) {
+            nearest = here;
+            nearest_met = met;
         }
         any = true;
     }
+    if (out->conf != NULL) {
+        if (peer_spi(&asked.offered, out->suite.proposal_number, &out->spi_out))
+            return true;
+        bad_payload(w, m, asked.sa, "an SPI of four octets in the proposal", why);
+        return false;
+    }
     if (any) {
-        *why = best;
+        *why = nearest;
         return false;
     }
     finding_set(why, CAUSE_CHILD_TS_UNACCEPTABLE);
@@ -242,8 +354,11 @@ static bool child_error(struct world *w, const struct message *m, const struct t
                                             : CAUSE_CHILD_PEER_REFUSED_PROPOSAL;
         break;
     case NOTIFY_TS_UNACCEPTABLE:
-    case NOTIFY_SINGLE_PAIR_REQUIRED:
         cause = CAUSE_CHILD_PEER_TS_UNACCEPTABLE;
+        key = "remote_ts";
+        break;
+    case NOTIFY_SINGLE_PAIR_REQUIRED:
+        cause = CAUSE_CHILD_SINGLE_PAIR;
         key = "remote_ts";
         break;
     case NOTIFY_NO_ADDITIONAL_SAS:
@@ -277,6 +392,37 @@ static bool child_error(struct world *w, const struct message *m, const struct t
     return true;
 }
 
+/* The mode that the answer settles; the selectors as this host sees them. RFC 7296 1.3.1, 2.23.1.
+ */
+static bool accept_mode(struct world *w, const struct ike_sa *sa, const struct message *m,
+                        const struct task *t, const struct asked_child *answer,
+                        const struct child_offer *offer, struct child_plan *out,
+                        struct finding *why)
+{
+    out->mode = MODE_TUNNEL;
+    out->why_tunnel = offer->why_tunnel;
+    if (answer->says.transport && offer->mode != MODE_TRANSPORT) {
+        finding_set(why, CAUSE_CHILD_MODE_NOT_SERVED);
+        finding_about(why, m, wire_find(m, PAYLOAD_NOTIFY), true);
+        why->param = policy_param(&w->arena, t->conn, t->conf, "mode");
+        why->expected = "tunnel mode, as asked for";
+        why->seen = "the peer answered USE_TRANSPORT_MODE";
+        return false;
+    }
+    if (offer->mode != MODE_TRANSPORT)
+        return true;
+    if (!answer->says.transport) {
+        out->why_tunnel = "the peer did not agree to it";
+        return true;
+    }
+    out->mode = MODE_TRANSPORT;
+    if (sa->has_nat_here)
+        out->local = child_substitute(w, &out->local, &sa->path.local);
+    if (sa->has_nat_there)
+        out->remote = child_substitute(w, &out->remote, &sa->path.remote);
+    return true;
+}
+
 bool child_accept(struct world *w, const struct ike_sa *sa, const struct message *m,
                   const struct task *t, bool is_create, struct child_plan *out, struct finding *why)
 {
@@ -302,10 +448,22 @@ bool child_accept(struct world *w, const struct ike_sa *sa, const struct message
         bad_payload(w, m, answer.sa, "an SPI of four octets in the proposal", why);
         return false;
     }
-    out->asked_local = child_ts(w, &t->conf->local_ts, &sa->path.local);
-    out->asked_remote = child_ts(w, &t->conf->remote_ts, &sa->path.remote);
+    struct child_offer offer;
+    child_offer_of(w, sa, t, &offer);
+    out->asked_local = offer.local;
+    out->asked_remote = offer.remote;
     out->local = answer.tsi;
     out->remote = answer.tsr;
+    out->refuses_tfc = answer.says.refuses_tfc;
+    out->takes_fragments = offer.takes_fragments && answer.says.takes_fragments;
+    out->has_more = answer.says.has_more;
+    if (!accept_mode(w, sa, m, t, &answer, &offer, out, why))
+        return false;
+    if (out->local.count > SELECTORS_MAX || out->remote.count > SELECTORS_MAX) {
+        bad_payload(w, m, out->local.count > SELECTORS_MAX ? answer.tsi_p : answer.tsr_p,
+                    "at most 64 traffic selectors", why);
+        return false;
+    }
     bool local_ok = out->local.count > 0 && policy_selectors_within(&out->local, &out->asked_local);
     if (!local_ok || out->remote.count == 0 ||
         !policy_selectors_within(&out->remote, &out->asked_remote)) {
@@ -318,21 +476,6 @@ bool child_accept(struct world *w, const struct ike_sa *sa, const struct message
         return false;
     }
     return true;
-}
-
-void child_note_narrowing(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
-                          struct record *r)
-{
-    bool local_ok = policy_selectors_within(&p->asked_local, &p->local);
-    if (local_ok && policy_selectors_within(&p->asked_remote, &p->remote))
-        return;
-    struct finding why;
-    finding_set(&why, CAUSE_CHILD_TS_NARROWED);
-    why.phase = PHASE_CHILD;
-    why.param = policy_param(&w->arena, p->conn, p->conf, local_ok ? "remote_ts" : "local_ts");
-    why.expected = policy_selectors_text(local_ok ? &p->asked_remote : &p->asked_local, &w->arena);
-    why.seen = policy_selectors_text(local_ok ? &p->remote : &p->local, &w->arena);
-    ike2_refused(w, (struct ike_sa *)(uintptr_t)sa, r, &why);
 }
 
 /* ---- installing ---- */
@@ -373,7 +516,7 @@ static bool add_sa(struct world *w, const struct ike_sa *sa, const struct child_
         .child_id = c->id,
         .is_inbound = is_inbound,
         .is_initial_out = use_at_once,
-        .mode = conf->mode,
+        .mode = c->mode,
         .local = sa->path.local,
         .remote = sa->path.remote,
         .in_udp = c->in_udp,
@@ -394,6 +537,11 @@ static bool add_sa(struct world *w, const struct ike_sa *sa, const struct child_
         .conn_name = arena_text(&w->arena, "%s", c->conn->name),
         .child_name = arena_text(&w->arena, "%s", conf->name),
         .reqid = conf->reqid,
+        .takes_fragments = c->takes_fragments,
+        .mends_checksums = c->mode == MODE_TRANSPORT && (sa->has_nat_here || sa->has_nat_there),
+        .pad_to = is_inbound || c->refuses_tfc || c->mode != MODE_TUNNEL
+                      ? 0
+                      : (uint16_t)conf->tfc_padding,
     };
     if (spec->encr != NULL && spec->encr->is_aead)
         spec->integ = NULL;
@@ -404,12 +552,12 @@ static bool add_sa(struct world *w, const struct ike_sa *sa, const struct child_
 static void set_policy(struct world *w, const struct ike_sa *sa, const struct child_sa *c,
                        bool is_set)
 {
-    struct effect *fx = step_add(&w->step, FX_POLICY_SET);
+    struct effect *fx = c->conf->has_policies ? step_add(&w->step, FX_POLICY_SET) : NULL;
     if (fx == NULL)
         return;
     fx->policy.child_id = c->id;
     fx->policy.is_set = is_set;
-    fx->policy.mode = c->conf->mode;
+    fx->policy.mode = c->mode;
     fx->policy.conn_name = arena_text(&w->arena, "%s", c->conn->name);
     fx->policy.child_name = arena_text(&w->arena, "%s", c->conf->name);
     fx->policy.local_ts = world_copy_selectors(w, &c->local_ts);
@@ -438,6 +586,9 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
     c->suite = p->suite;
     c->replaces = p->replaces;
     c->in_udp = sa->wants_udp;
+    c->mode = p->mode;
+    c->takes_fragments = p->takes_fragments;
+    c->refuses_tfc = p->refuses_tfc;
     c->id = world_new_child_id(w);
     c->is_waiting_for_use = !p->use_at_once;
     if (!child_derive_keys(sa->prf, ike2_key(sa, KEY_D), shared, nonce_i, nonce_r, &p->suite,

@@ -41,9 +41,8 @@ static void send_child_request(struct world *w, struct ike_sa *sa, struct task *
         out_notify_spi(&o, NOTIFY_REKEY_SA, PROTOCOL_ESP, writer_span(&spi_w),
                        (struct span){NULL, 0});
     }
-    bool ok = t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, true) &&
-              write_nonce_ke(w, &o, t);
-    child_write_offer_ts(w, &o, sa, t->conf);
+    bool ok = t->spi_in != 0 && child_write_offer(w, &o, sa, t, true) && write_nonce_ke(w, &o, t);
+    child_write_offer_ts(w, &o, sa, t);
     if (ok && exchange_send_request(w, sa, t, &o, t->record))
         return;
     struct finding why;
@@ -53,12 +52,16 @@ static void send_child_request(struct world *w, struct ike_sa *sa, struct task *
 }
 
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
-                        struct conn *conn, uint32_t rekeyed, uint64_t ticket)
+                        struct conn *conn, const struct wish *wish)
 {
+    uint32_t rekeyed = wish->kind == WISH_REKEY_CHILD ? wish->child_id : 0;
+    uint64_t ticket = wish->ticket;
     struct task *t = task_new(w, sa, rekeyed != 0 ? TASK_REKEY_CHILD : TASK_CREATE_CHILD, ticket);
     if (t == NULL)
         return;
     t->child_id = rekeyed;
+    t->pair = wish->pair;
+    t->is_pair_only = wish->is_pair_only;
     t->conn = policy_conn_ref(conn);
     t->conf = conf;
     t->group = policy_first_group(&conf->esp_proposals);
@@ -181,7 +184,7 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
     struct span nothing = {NULL, 0};
     uint8_t number[2];
     if (!fresh_read(w, m, &f, &why) ||
-        !child_choose(w, sa, m, old == NULL ? NULL : old->conf, true, f.ke.group, &plan, &why)) {
+        !child_choose(w, sa, m, old, true, f.ke.group, &plan, &why)) {
         refuse(w, sa, r, &why, nothing);
         return;
     }
@@ -248,8 +251,9 @@ static void answer_child(struct world *w, struct ike_sa *sa, struct message *m,
             ours->race_child = c->id;
             note_race(ours, f.nonce, span_of(nonce, sizeof nonce));
         }
+        child_note_shrunk(w, sa, &plan, old, r);
     } else {
-        child_note_narrowing(w, sa, &plan, r);
+        child_note_agreed(w, sa, &plan, r);
     }
     ike2_record_child(r, c);
     ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
@@ -559,6 +563,8 @@ static void retry_later(struct world *w, struct ike_sa *sa, const struct task *t
         .not_before =
             instant_after_ms(w->step.now, RETRY_MS + (int64_t)rng_below(w->rng, RETRY_JITTER_MS)),
         .ticket = t->ticket,
+        .pair = t->pair,
+        .is_pair_only = t->is_pair_only,
     };
     if (t->kind == TASK_CREATE_CHILD)
         again.child_name = strdup(t->conf->name);
@@ -595,6 +601,8 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
         retry_later(w, sa, t);
         return;
     }
+    if (t->kind == TASK_CREATE_CHILD && child_retry_pair(w, sa, t, why))
+        return;
     struct child_sa *old = t->kind == TASK_REKEY_CHILD ? child_by_id(sa, t->child_id) : NULL;
     if (old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND) {
         /* RFC 7296 2.25: the peer has no such child: delete it in silence and make it anew. */
@@ -702,7 +710,9 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     t->record = NULL;
     ike2_record_child(r, c);
     if (t->kind == TASK_CREATE_CHILD)
-        child_note_narrowing(w, sa, &plan, r);
+        child_note_agreed(w, sa, &plan, r);
+    else if (old != NULL)
+        child_note_shrunk(w, sa, &plan, old, r);
     ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
     world_outcome(w, t->ticket, true, NULL);
     if (!survives) {

@@ -459,13 +459,13 @@ static void serve(struct world *w, struct ike_sa *sa, const struct wish *wish)
     case WISH_REKEY_CHILD:
         if (c == NULL || c->state != CHILD_SA_UP)
             break;
-        create_begin_child(w, sa, c->conf, c->conn, c->id, wish->ticket);
+        create_begin_child(w, sa, c->conf, c->conn, wish);
         return;
     case WISH_CREATE_CHILD:
         conn = world_find_conn(w, sa->conn->name);
         conf = conn == NULL ? NULL : policy_find_child(conn, wish->child_name);
         if (conf != NULL && child_by_name(sa, conf->name) == NULL) {
-            create_begin_child(w, sa, conf, conn, 0, wish->ticket);
+            create_begin_child(w, sa, conf, conn, wish);
             return;
         }
         if (conf == NULL) {
@@ -543,6 +543,13 @@ void ike2_want_child(struct world *w, struct ike_sa *sa, const char *child, uint
     add_wish(
         w, sa,
         (struct wish){.kind = WISH_CREATE_CHILD, .child_name = strdup(child), .ticket = ticket});
+}
+
+void ike2_want_child_for(struct world *w, struct ike_sa *sa, const char *child,
+                         const struct ts_pair *pair)
+{
+    add_wish(w, sa,
+             (struct wish){.kind = WISH_CREATE_CHILD, .child_name = strdup(child), .pair = *pair});
 }
 
 void ike2_want_close_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket)

@@ -128,11 +128,7 @@ bool auth_send(struct world *w, struct ike_sa *sa)
     const struct identity *remote = &sa->conn->remote.id;
     struct identity by_address = own_identity(remote, &sa->path.remote);
     keep_ids(w, sa, &local, NULL);
-    if (t->conf == NULL && !sa->setup->peer_allows_childless) {
-        finding_set(&why, CAUSE_CMD_BAD_REQUEST);
-        why.param = policy_param(&w->arena, sa->conn, NULL, "children");
-        why.expected = "at least one child: the peer does not allow IKE SAs without one (RFC 6023)";
-        why.seen = "none";
+    if (!child_first_or_later(w, sa, &why)) {
         ike2_setup_failed(w, sa, &why);
         return false;
     }
@@ -166,8 +162,8 @@ bool auth_send(struct world *w, struct ike_sa *sa)
                                                       span_of(auth, sa->prf->out_len)});
     out_close(&o, g);
     if (t->conf != NULL) {
-        ok = ok && t->spi_in != 0 && child_write_offer(w, &o, sa, t->conf, t->spi_in, false);
-        child_write_offer_ts(w, &o, sa, t->conf);
+        ok = ok && t->spi_in != 0 && child_write_offer(w, &o, sa, t, false);
+        child_write_offer_ts(w, &o, sa, t);
     }
     secret_wipe(auth, sizeof auth);
     if (sa->record != NULL)
@@ -253,7 +249,7 @@ static void conclude_first_child(struct world *w, struct ike_sa *sa, struct mess
     if (child != NULL) {
         t->spi_in = 0;
         ike2_record_child(r, child);
-        child_note_narrowing(w, sa, &plan, r);
+        child_note_agreed(w, sa, &plan, r);
         ike2_record_end(w, r, RESULT_UP, PHASE_CHILD);
         world_outcome(w, t->ticket, true, NULL);
         return;
@@ -266,7 +262,8 @@ static void conclude_first_child(struct world *w, struct ike_sa *sa, struct mess
     why.phase = PHASE_CHILD;
     ike2_refused(w, sa, r, &why);
     ike2_record_end(w, r, RESULT_PARTIAL, PHASE_CHILD);
-    world_outcome(w, t->ticket, false, &why);
+    if (!child_retry_pair(w, sa, t, &why))
+        world_outcome(w, t->ticket, false, &why);
     world_free_esp_spi(w, t->spi_in);
     uint32_t spi_in = t->spi_in;
     t->spi_in = 0;
@@ -512,6 +509,11 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         return;
     }
 
+    if (!child_may_be_missing(w, sa, m, &why)) {
+        refuse_initiator(w, sa, &why);
+        return;
+    }
+
     /* The peer is who it says. The child may still fail, alone. */
     struct span nonce_i = arena_copy(&w->arena, sa->setup->nonce_i);
     struct span nonce_r = arena_copy(&w->arena, sa->setup->nonce_r);
@@ -519,7 +521,8 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     bool ok = make_auth(sa, psk, false, body, octets);
     bool wants_child = wire_find(m, PAYLOAD_SA) != NULL;
     struct child_plan plan = {0};
-    bool has_child = wants_child && child_choose(w, sa, m, NULL, false, 0, &plan, &why);
+    bool has_child = wants_child && child_may_be_first(w, sa, m, &why) &&
+                     child_choose(w, sa, m, NULL, false, 0, &plan, &why);
     if (has_child && (plan.spi_in = world_new_esp_spi(w, sa)) == 0) {
         finding_set(&why, CAUSE_CHILD_INSTALL_FAILED);
         why.expected = "a free SPI";
@@ -563,7 +566,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     }
     if (child != NULL) {
         ike2_record_child(r, child);
-        child_note_narrowing(w, sa, &plan, r);
+        child_note_agreed(w, sa, &plan, r);
         ike2_record_end(w, r, RESULT_UP, PHASE_CHILD);
     } else if (wants_child) {
         why.phase = PHASE_CHILD;

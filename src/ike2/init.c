@@ -437,7 +437,8 @@ static bool write_init_answer(struct world *w, struct ike_sa *sa, const struct s
     wire_write_nonce(&o->writer, span_of(nonce, NONCE_LEN));
     out_close(o, g);
     write_nat_detection(o, &sa->path, sa->conn->encap);
-    out_notify(o, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, (struct span){NULL, 0});
+    if (sa->conn->childless != CHILDLESS_NEVER) /* RFC 6023 3 */
+        out_notify(o, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, (struct span){NULL, 0});
     *message = out_finish(o);
     return message->len > 0;
 }

@@ -145,11 +145,19 @@ struct child_plan {
     bool is_initiator; /* of the exchange: decides which keys are ours */
     bool use_at_once;
     bool is_quiet; /* no event yet: a race is to be settled first */
+    enum child_mode mode;
+    bool takes_fragments, refuses_tfc;
+    bool has_more; /* ADDITIONAL_TS_POSSIBLE is or was said */
+    const char
+        *why_tunnel; /* transport mode is configured and was not agreed; NULL = all is well */
 };
 
-/* Responder: which child of the connection meets the peer's selectors and proposals? */
+enum { CHILDREN_MAX = 256 }; /* that a peer may have us make on one IKE SA */
+
+/* Responder: which child of the connection meets the peer's selectors and proposals? old: the one
+ * that is rekeyed, NULL = a new one. */
 bool child_choose(struct world *w, const struct ike_sa *sa, const struct message *m,
-                  const struct child_conf *wanted, bool is_create, uint16_t ke_group,
+                  const struct child_sa *old, bool is_create, uint16_t ke_group,
                   struct child_plan *out, struct finding *why);
 /* Initiator: is the answer a part of what was asked? */
 bool child_accept(struct world *w, const struct ike_sa *sa, const struct message *m,
@@ -159,9 +167,6 @@ bool child_accept(struct world *w, const struct ike_sa *sa, const struct message
 struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct child_plan *p,
                                struct span nonce_i, struct span nonce_r, struct span shared,
                                struct finding *why);
-/* A warning when less was agreed than configured. */
-void child_note_narrowing(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
-                          struct record *r);
 void child_use(struct world *w, struct child_sa *c);
 void child_event_rekeyed(struct world *w, const struct ike_sa *sa, const struct child_sa *c);
 void child_remove_outbound(struct world *w, struct child_sa *c);
@@ -176,9 +181,9 @@ struct selectors child_ts(struct world *w, const struct selectors *configured,
 void child_schedule(struct world *w, struct child_sa *c);
 /* Writes SA, TSi and TSr of our offer. */
 bool child_write_offer(struct world *w, struct outgoing *o, const struct ike_sa *sa,
-                       const struct child_conf *conf, uint32_t spi, bool with_ke);
+                       const struct task *t, bool with_ke);
 void child_write_offer_ts(struct world *w, struct outgoing *o, const struct ike_sa *sa,
-                          const struct child_conf *conf);
+                          const struct task *t);
 void child_write_choice(struct world *w, struct outgoing *o, const struct child_plan *p);
 void child_write_choice_ts(struct world *w, struct outgoing *o, const struct child_plan *p);
 
@@ -202,10 +207,57 @@ bool fresh_shared(struct world *w, const struct message *m, const struct task *t
  * nothing here. */
 void fresh_punish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why);
 
+/* ---- child_mode.c ---- */
+
+/* What we ask for: selectors with dynamic ones filled in, mode. */
+struct child_offer {
+    struct selectors local, remote; /* arena */
+    enum child_mode mode;
+    bool takes_fragments;
+    const char *why_tunnel; /* as in struct child_plan */
+};
+void child_offer_of(struct world *w, const struct ike_sa *sa, const struct task *t,
+                    struct child_offer *out);
+void child_write_offer_notifies(struct outgoing *o, const struct child_offer *offer);
+void child_write_choice_notifies(struct outgoing *o, const struct child_plan *p);
+/* What the peer's message says beside SA and TS. */
+struct child_says {
+    bool transport, takes_fragments, refuses_tfc, has_more;
+};
+struct child_says child_read_notifies(const struct message *m);
+/* Transport mode through a NAT, RFC 7296 2.23.1: the addresses as this host sees them. A copy. */
+struct selectors child_substitute(struct world *w, const struct selectors *ts,
+                                  const struct address *host);
+/* true: transport mode between these hosts; else why says what is wrong. */
+bool child_is_host_to_host(struct world *w, const struct ike_sa *sa, const struct selectors *local,
+                           const struct selectors *remote, const char **why);
+/* One list of both, without those inside another. */
+struct selectors child_join(struct world *w, const struct selectors *x, const struct selectors *y);
+/* false: the peer asks for an address that nobody here gives, RFC 7296 3.15.4; why. */
+bool child_wants_no_address(struct world *w, const struct message *m, struct finding *why);
+/* Initiator, at IKE_AUTH: is the task's child to be made with the IKE SA, or by a wish after it
+ * (RFC 6023; then the task has no child any more)? false: the peer does not allow what we want;
+ * why. */
+bool child_first_or_later(struct world *w, struct ike_sa *sa, struct finding *why);
+/* Responder: may there be a child in IKE_AUTH, may there be none? false: why. */
+bool child_may_be_first(struct world *w, const struct ike_sa *sa, const struct message *m,
+                        struct finding *why);
+bool child_may_be_missing(struct world *w, const struct ike_sa *sa, const struct message *m,
+                          struct finding *why);
+/* After SINGLE_PAIR_REQUIRED: once more for the pair of the packet alone, if it is known. true: a
+ * wish has taken over the ticket. */
+bool child_retry_pair(struct world *w, struct ike_sa *sa, const struct task *t,
+                      const struct finding *why);
+/* Warnings when a child stands: another mode, less traffic than asked for, or than before. */
+void child_note_agreed(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
+                       struct record *r);
+void child_note_shrunk(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
+                       const struct child_sa *old, struct record *r);
+
 /* ---- create.c, informational.c ---- */
 
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,
-                        struct conn *conn, uint32_t rekeyed, uint64_t ticket);
+                        struct conn *conn, const struct wish *wish);
 void create_begin_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
 void create_answer(struct world *w, struct ike_sa *sa, struct message *m);
 /* Children and wishes of a rekeyed IKE SA go to its successor. */

@@ -51,6 +51,9 @@ struct child_sa {
     struct suite suite;
     struct selectors local_ts, remote_ts; /* heap */
     uint32_t replaces;                    /* id of the child that it rekeyed, 0 = none */
+    enum child_mode mode;                 /* agreed: tunnel or transport */
+    bool takes_fragments;                 /* NON_FIRST_FRAGMENTS_ALSO was agreed */
+    bool refuses_tfc;                     /* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
     struct instant installed, rekey_at, expire_at, gone_at;
 };
 
@@ -83,7 +86,9 @@ struct task {
     uint8_t nonce[32];
     struct ke_pair *ke;
     uint16_t group;
-    bool has_retried; /* INVALID_KE_PAYLOAD */
+    bool has_retried;    /* INVALID_KE_PAYLOAD */
+    struct ts_pair pair; /* the packet that asks for the child */
+    bool is_pair_only;   /* after SINGLE_PAIR_REQUIRED */
     /* The peer rekeyed the same SA meanwhile (RFC 7296 2.8.1, 2.8.2): what it made, and the lower
      * nonce of its exchange. */
     uint32_t race_child, race_ike;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/instant.h"
+#include "policy/policy.h"
 
 /* In the order in which they are served. */
 enum wish_kind {
@@ -26,6 +27,8 @@ struct wish {
     void *child_name;          /* CREATE_CHILD: heap text, the wish owns it */
     struct instant not_before; /* after TEMPORARY_FAILURE, RFC 7296 2.25 */
     uint64_t ticket;           /* of the command that waits for the outcome, 0 = none */
+    struct ts_pair pair;       /* CREATE_CHILD: the packet that asks for it */
+    bool is_pair_only;         /* CREATE_CHILD: for this pair alone */
 };
 
 struct wishes {

@@ -11,13 +11,18 @@ static const uint64_t REKEY_TIME_DEFAULT_S = 3600;
 static void read_mode(struct place *p, struct arena *a, const struct setting *s,
                       const struct field *f, void *into)
 {
-    (void)a, (void)f, (void)into; /* MODE_TUNNEL is 0 and the only one */
+    (void)a, (void)f;
+    struct child_conf *child = into;
     struct span text;
-    if (!policy_one_value(p, s, &text) || value_is_word(text, "tunnel"))
+    if (!policy_one_value(p, s, &text))
         return;
+    if (value_is_word(text, "tunnel|transport")) {
+        child->mode = value_is_word(text, "tunnel") ? MODE_TUNNEL : MODE_TRANSPORT;
+        return;
+    }
     const struct policy_key *k = policy_key_find(p->scope, s->name, false);
     if (value_is_word(text, k->words))
-        policy_report_setting(p, CAUSE_CONF_NOT_SERVED, s, "tunnel, or not set", "");
+        policy_report_setting(p, CAUSE_CONF_NOT_SERVED, s, "tunnel or transport", "");
     else
         policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "", "");
 }
@@ -187,6 +192,7 @@ static const struct field fields[] = {
     {"start_action", read_action, AT(start_action), ACTION_START},
     {"dpd_action", read_action, AT(dpd_action), ACTION_NONE},
     {"close_action", read_action, AT(close_action), ACTION_NONE},
+    {"policies", policy_read_bool, AT(has_policies), 0},
     {"copy_df", policy_read_bool, AT(copy_df), 0},
     {"copy_ecn", policy_read_bool, AT(copy_ecn), 0},
     {"copy_dscp", read_copy_dscp, 0, 0},
@@ -253,6 +259,7 @@ void policy_read_child(struct place *p, struct arena *a, const struct section *s
         .replay_window = REPLAY_WINDOW_DEFAULT,
         .copy_df = true,
         .copy_ecn = true,
+        .has_policies = true,
     };
     policy_read_fields(p, a, s, fields, sizeof fields / sizeof fields[0], out);
     for (const struct section *each = s->sections; each != NULL; each = each->next)

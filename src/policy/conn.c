@@ -86,6 +86,26 @@ static void read_port(struct place *p, struct arena *a, const struct setting *s,
     memcpy((uint8_t *)into + f->at, &port, sizeof port);
 }
 
+static void read_childless(struct place *p, struct arena *a, const struct setting *s,
+                           const struct field *f, void *into)
+{
+    (void)a, (void)f;
+    static const char *const words[] = {"allow", "prefer", "force", "never"};
+    static const enum childless values[] = {CHILDLESS_ALLOW, CHILDLESS_PREFER, CHILDLESS_FORCE,
+                                            CHILDLESS_NEVER};
+    struct conn *conn = into;
+    struct span text;
+    if (!policy_one_value(p, s, &text))
+        return;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (value_is_word(text, words[i])) {
+            conn->childless = values[i];
+            return;
+        }
+    }
+    policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "allow, prefer, force or never", "");
+}
+
 static void read_ike_proposals(struct place *p, struct arena *a, const struct setting *s,
                                const struct field *f, void *into)
 {
@@ -141,6 +161,7 @@ static const struct field fields[] = {
     {"local_port", read_port, AT(local_port), 0},
     {"remote_port", read_port, AT(remote_port), 0},
     {"proposals", read_ike_proposals, 0, 0},
+    {"childless", read_childless, 0, 0},
     {"encap", policy_read_bool, AT(encap), 0},
     {"mobike", read_mobike, 0, 0},
     {"unique", read_unique, 0, 0},

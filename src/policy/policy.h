@@ -96,6 +96,12 @@ struct selectors {
     size_t count;
 };
 
+/* The ends of one packet, RFC 7296 2.9: what a trap policy met. */
+struct ts_pair {
+    bool is_set;
+    struct selector local, remote;
+};
+
 /* "10.0.0.0/8[tcp/80]", "dynamic", "10.0.0.1-10.0.0.9" … false: *why says what was expected. true:
  * *why is NULL, or says what is odd (a range that runs backwards, a prefix of 33 bits) and how it
  * is read: worth a conf.odd-value. */
@@ -116,6 +122,10 @@ bool policy_selectors_within(const struct selectors *part, const struct selector
  */
 bool policy_narrow(const struct selectors *offered, const struct selectors *ours, enum cause cause,
                    struct arena *a, struct selectors *out, struct finding *why);
+/* How alike two lists are, to choose among children that all meet an offer: the same selector
+ * counts more than one inside the other, that more than an overlap; the first of the offer count
+ * most. At most 2^24 with lists of 255 and SELECTORS_MAX. */
+unsigned policy_selectors_likeness(const struct selectors *offered, const struct selectors *ours);
 /* To and from the wire; unknown types are left out when reading. */
 bool policy_selectors_from_wire(const struct ts_list *ts, struct arena *a, struct selectors *out);
 bool policy_selectors_to_wire(const struct selectors *s, struct arena *a, struct ts_list *out);
@@ -169,6 +179,9 @@ enum unique {
 
 enum child_mode { MODE_TUNNEL, MODE_TRANSPORT, MODE_PASS, MODE_DROP };
 enum child_action { ACTION_NONE = 0, ACTION_TRAP = 1, ACTION_START = 2 }; /* bits */
+/* connections.<conn>.childless, RFC 6023: as responder FORCE wants and NEVER refuses an IKE SA
+ * without a child; as initiator PREFER asks for one where the peer allows it, FORCE always. */
+enum childless { CHILDLESS_ALLOW, CHILDLESS_PREFER, CHILDLESS_FORCE, CHILDLESS_NEVER };
 enum copy_dscp { COPY_DSCP_OUT, COPY_DSCP_IN, COPY_DSCP_YES, COPY_DSCP_NO };
 
 struct child_conf {
@@ -184,7 +197,10 @@ struct child_conf {
     bool copy_df, copy_ecn;
     enum copy_dscp copy_dscp;
     uint32_t reqid, priority;
+    bool has_policies;    /* false: no routes; who sends something through is the user's to say */
+    uint32_t tfc_padding; /* octets that inner packets are padded to, 0 = none, TFC_PADDING_MTU */
 };
+enum { TFC_PADDING_MTU = UINT16_MAX };
 
 /* A remote or local end as configured. */
 struct host_pattern {
@@ -206,6 +222,7 @@ struct conn {
     enum unique unique;
     uint64_t dpd_delay_s, rekey_time_s, over_time_s, rand_time_s;
     uint32_t keyingtries;
+    enum childless childless;
     struct auth_conf local, remote;
     struct child_conf *children;
     size_t child_count;

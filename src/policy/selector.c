@@ -316,6 +316,25 @@ bool policy_narrow(const struct selectors *offered, const struct selectors *ours
     return false;
 }
 
+unsigned policy_selectors_likeness(const struct selectors *offered, const struct selectors *ours)
+{
+    enum { SAME = 5, INSIDE = 3, OVERLAP = 1 };
+    unsigned sum = 0;
+    for (size_t i = 0; i < offered->count; i++) {
+        unsigned weight = (unsigned)(offered->count - i);
+        for (size_t k = 0; k < ours->count; k++) {
+            const struct selector *x = &offered->at[i], *y = &ours->at[k];
+            bool in = policy_selector_within(x, y), around = policy_selector_within(y, x);
+            struct selector both;
+            sum += weight * (in && around                        ? SAME
+                             : in || around                      ? INSIDE
+                             : policy_selector_meet(x, y, &both) ? OVERLAP
+                                                                 : 0);
+        }
+    }
+    return sum;
+}
+
 /* ---- one packet ---- */
 
 bool policy_selector_fits(const struct selector *s, uint8_t family, const uint8_t *address,

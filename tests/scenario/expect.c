@@ -3,8 +3,8 @@
  * expect HOST EVENT KEY=VALUE…   an event, record or outcome that no expectation has named yet;
  *                                KEY~VALUE: VALUE is a part of it. Keys of one finding are all
  * about the same one. expect HOST no EVENT KEY=…     none is there expect HOST
- * ikes|children|sas|half-open N expect HOST counter NAME N|>N expect tables agree | lost N |
- * arrived >N */
+ * ikes|children|sas|half-open N expect HOST child NAME KEY=VALUE… expect HOST counter NAME N|>N
+ * expect tables agree | lost N | arrived >N */
 #include <stdlib.h>
 
 #include <ikebana/status.h>
@@ -275,6 +275,46 @@ static bool expect_traffic(struct script *s)
     return expect_number(s, s->words[1], wants_lost ? lost : arrived, s->words[2]);
 }
 
+/* expect HOST child NAME KEY=…: of a child that is up, and of its outbound SA. */
+static bool expect_child(struct script *s, struct sim_host *h)
+{
+    struct facts facts;
+    struct arena a;
+    struct ike_view view;
+    uint64_t cursor = 0;
+    bool is_there = false, all = true;
+    if (!read_facts(s, 4, &facts) || !arena_init(&a))
+        return false;
+    while (engine_next_sa(h->engine, &cursor, h->sim->now, &a, &view)) {
+        for (size_t i = 0; i < view.child_count; i++) {
+            const struct child_view *c = &view.children[i];
+            const struct sim_sa *sa = sim_outbound(h, c->name);
+            if (strcmp(c->name, s->words[3]) != 0 || c->state != CHILD_INSTALLED || sa == NULL)
+                continue;
+            is_there = true;
+            const char *local = policy_selectors_text(&c->local_ts, &a);
+            const char *remote = policy_selectors_text(&c->remote_ts, &a);
+            for (size_t k = 0; k < facts.count; k++) {
+                const struct fact *f = &facts.at[k];
+                int answers[] = {
+                    holds_text(f, "mode", c->mode == MODE_TRANSPORT ? "transport" : "tunnel"),
+                    holds_text(f, "local_ts", local),
+                    holds_text(f, "remote_ts", remote),
+                    holds_text(f, "fragments", sa->takes_fragments ? "yes" : "no"),
+                    holds_text(f, "mends", sa->mends_checksums ? "yes" : "no"),
+                    holds_text(f, "udp", sa->in_udp ? "yes" : "no"),
+                    holds_number(f, "pad", sa->pad_to),
+                };
+                if (first_known(answers, sizeof answers / sizeof *answers) != 1)
+                    all = script_fail(s, "%s: %s is not %s (%s === %s)", h->name, f->key, f->value,
+                                      local, remote);
+            }
+        }
+    }
+    arena_clear(&a);
+    return is_there ? all : script_fail(s, "%s has no such child", h->name);
+}
+
 bool script_expect(struct script *s)
 {
     if (strcmp(s->words[1], "tables") == 0) {
@@ -296,6 +336,8 @@ bool script_expect(struct script *s)
         return expect_number(s, what, h->sa_count, s->words[3]);
     if (s->count == 5 && strcmp(what, "counter") == 0)
         return expect_counter(s, h, s->words[3], s->words[4]);
+    if (s->count >= 4 && strcmp(what, "child") == 0)
+        return expect_child(s, h);
     if (strcmp(what, "no") == 0 && s->count >= 4)
         return expect_event(s, h, s->words[3], true, 4);
     return expect_event(s, h, what, false, 3);

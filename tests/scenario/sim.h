@@ -26,7 +26,9 @@ struct sim;
 /* One direction of a CHILD SA in a host's table. */
 struct sim_sa {
     uint32_t spi, child_id;
-    bool is_inbound, in_udp, esn, is_seen;
+    bool is_inbound, in_udp, esn, is_seen, takes_fragments, mends_checksums;
+    enum child_mode mode;
+    uint16_t pad_to;
     uint64_t use; /* outbound: when it was put to use, 0 = not yet; the highest is sent on */
     struct address local, remote;
     struct child_keys keys;

@@ -55,6 +55,10 @@ static void add(struct sim_host *h, const struct sa_spec *spec)
         .is_inbound = spec->is_inbound,
         .in_udp = spec->in_udp,
         .esn = spec->esn,
+        .takes_fragments = spec->takes_fragments,
+        .mends_checksums = spec->mends_checksums,
+        .mode = spec->mode,
+        .pad_to = spec->pad_to,
         .use = !spec->is_inbound && spec->is_initial_out ? ++h->uses : 0,
         .local = spec->local,
         .remote = spec->remote,
@@ -216,7 +220,8 @@ static const char *check_host(struct sim *s, struct sim_host *h)
             struct sim_host *other = &s->hosts[k];
             struct sim_sa *twin =
                 other == h || other->is_dead ? NULL : find(other, sa->spi, !sa->is_inbound, 0);
-            is_known |= twin != NULL && twin->esn == sa->esn &&
+            is_known |= twin != NULL && twin->esn == sa->esn && twin->mode == sa->mode &&
+                        twin->takes_fragments == sa->takes_fragments &&
                         memcmp(&twin->keys, &sa->keys, sizeof sa->keys) == 0;
         }
         if (!is_known)

@@ -294,9 +294,9 @@ static void a_known_key_that_is_not_served_is_refused_by_name(void **state)
     conn_is_refused(state, "local-2 {\n auth = psk\n }", CAUSE_CONF_NOT_SERVED,
                     "connections.office.local", "one section local",
                     "t.conf:5: section local, a second round of authentication beside local-2", "");
-    conn_is_refused(state, "children { lan { mode = transport\n } }", CAUSE_CONF_NOT_SERVED,
-                    "connections.office.children.lan.mode", "tunnel, or not set",
-                    "t.conf:2: mode = transport", "");
+    conn_is_refused(state, "children { lan { mode = beet\n } }", CAUSE_CONF_NOT_SERVED,
+                    "connections.office.children.lan.mode", "tunnel or transport",
+                    "t.conf:2: mode = beet", "");
     conn_is_refused(state, "children { lan { start_action = trap\n } }", CAUSE_CONF_NOT_SERVED,
                     "connections.office.children.lan.start_action", "none or start",
                     "t.conf:2: start_action = trap", "");
@@ -318,7 +318,7 @@ static void a_value_that_asks_for_what_is_done_anyway_is_accepted(void **state)
         "unique = no",
         "unique = keep",
         "fragmentation = no",
-        "childless = never",
+        "childless = Prefer",
         "send_certreq = yes",
         "send_cert = ifasked",
         "ocsp = reply",
@@ -341,6 +341,22 @@ static void a_value_that_asks_for_what_is_done_anyway_is_accepted(void **state)
         assert_int_equal(s->found.count, 0);
         policy_conn_unref(c);
     }
+}
+
+static void childless_mode_and_policies_are_read(void **state)
+{
+    struct setup *s = *state;
+    struct conn *c = must_read(s, "children { a { mode = transport\npolicies = no\n } }");
+    assert_int_equal(c->childless, CHILDLESS_ALLOW);
+    assert_int_equal(c->children[0].mode, MODE_TRANSPORT);
+    assert_false(c->children[0].has_policies);
+    policy_conn_unref(c);
+    c = must_read(s, "childless = force\nchildren { a { } }");
+    assert_int_equal(c->childless, CHILDLESS_FORCE);
+    assert_true(c->children[0].has_policies);
+    policy_conn_unref(c);
+    conn_is_refused(state, "childless = yes", CAUSE_CONF_BAD_VALUE, "connections.office.childless",
+                    "allow, prefer, force or never", "t.conf:2: childless = yes", "");
 }
 
 static void a_value_of_a_key_that_is_not_served_is_checked_first(void **state)
@@ -597,7 +613,6 @@ static const struct deviation {
     {"connections.<conn>.local<suffix>.id", "*fqdn:^", "no regular expressions yet"},
     {"connections.<conn>.remote<suffix>.id", "*fqdn:^", "no regular expressions yet"},
     {"connections.<conn>.children.<child>.label", "\"\"", "accepted: nothing is asked for"},
-    {"connections.<conn>.children.<child>.mode", "transport", "not served"},
     {"connections.<conn>.children.<child>.mode", "transport_proxy", "not served"},
     {"connections.<conn>.children.<child>.mode", "beet", "not served"},
     {"connections.<conn>.children.<child>.mode", "pass", "not served"},
@@ -770,6 +785,7 @@ int main(void)
         TEST(an_unknown_key_is_refused_with_the_nearest_one),
         TEST(a_known_key_that_is_not_served_is_refused_by_name),
         TEST(a_value_that_asks_for_what_is_done_anyway_is_accepted),
+        TEST(childless_mode_and_policies_are_read),
         TEST(a_value_of_a_key_that_is_not_served_is_checked_first),
         TEST(a_bad_value_says_what_would_be_good),
         TEST(selectors_and_proposals_that_cannot_be_read_name_their_line),
