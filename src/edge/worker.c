@@ -210,6 +210,19 @@ static void flush_outbox(struct worker *w)
     w->outbox_used = 0;
 }
 
+/* RFC 3948 2.3: out of the NAT traversal port, without a marker. */
+static void send_keepalive(struct worker *w, const struct address *local,
+                           const struct address *remote)
+{
+    static const uint8_t octet = KEEPALIVE;
+    if (w->outbox_count == SOCKETS_BATCH)
+        flush_outbox(w);
+    size_t n = w->outbox_count++;
+    w->outbox[n].which = sockets_for_ike(w->sockets, local, true);
+    w->outbox[n].out =
+        (struct socket_out){.body = span_of(&octet, 1), .local = *local, .remote = *remote};
+}
+
 static void send_later(struct worker *w, const struct datagram *d)
 {
     if (d->bytes.len > OUTBOX_OCTETS)
@@ -304,9 +317,29 @@ static void set_policy(struct worker *w, const struct effect *fx)
     batch_copy_selectors(&fx->policy.remote_ts, &b->arena, &entry->route.remote_ts);
 }
 
+static void answer_sent(struct worker *w, const struct effect *fx)
+{
+    int64_t last_ms = -1;
+    for (size_t i = 0; i < fx->ask.sa_count; i++) {
+        struct esp_stats stats;
+        if (esp_sa_stats(w->o.db, fx->ask.sas[i].spi, fx->ask.sas[i].child_id, false, &stats) &&
+            stats.last_use_ms > last_ms)
+            last_ms = stats.last_use_ms;
+    }
+    struct input *in = later(w, IN_ANSWER);
+    if (in != NULL)
+        in->answer = (struct answer){.ticket = fx->ask.ticket,
+                                     .kind = QUESTION_SENT,
+                                     .ok = last_ms >= 0,
+                                     .sent = {last_ms * 1000000}};
+}
+
 static void ask(struct worker *w, const struct effect *fx)
 {
     switch (fx->ask.kind) {
+    case QUESTION_SENT:
+        answer_sent(w, fx);
+        break;
     case QUESTION_PATH:
         if (!resolve_path(&w->resolver, fx->ask.ticket, fx->ask.local, fx->ask.remote,
                           fx->ask.local_port, fx->ask.remote_port)) {
@@ -324,6 +357,9 @@ static void carry_out(struct worker *w, const struct effect *fx)
     switch (fx->kind) {
     case FX_SEND:
         send_later(w, &fx->send);
+        break;
+    case FX_KEEPALIVE:
+        send_keepalive(w, &fx->keepalive.local, &fx->keepalive.remote);
         break;
     case FX_SA_ADD:
         add_sa(w, fx->sa);

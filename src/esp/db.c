@@ -357,7 +357,7 @@ static bool sa_fill(struct esp_db *db, struct sa *sa, const struct sa_spec *s)
         if (sa->inbound == NULL)
             return false;
         replay_init(&sa->inbound->replay, s->replay_window, s->esn);
-        sa->inbound->used_told_ms = INT64_MIN / 2;
+        sa->inbound->used_told_ms = sa->inbound->moved_told_ms = INT64_MIN / 2;
         for (size_t i = 0; i < ESP_DROP_COUNT; i++)
             sa->inbound->faults[i].told_ms = INT64_MIN / 2;
     } else {

@@ -62,7 +62,7 @@ struct sa_worker {
 struct inbound {
     struct replay replay;
     bool first_told;
-    int64_t used_told_ms;
+    int64_t used_told_ms, moved_told_ms;
     uint64_t used_pending;
     struct fault {
         int64_t told_ms;
@@ -191,6 +191,6 @@ static inline bool esp_tell(struct esp_notices *notices, const struct esp_notice
 }
 
 /* Values of esp_notice.kind: enum dataplane_kind's, which this room does not see. */
-enum { TELL_SOFT, TELL_HARD, TELL_FIRST_USE, TELL_USED, TELL_FAULT };
+enum { TELL_SOFT, TELL_HARD, TELL_FIRST_USE, TELL_USED, TELL_FAULT, TELL_MOVED };
 
 #endif

@@ -104,7 +104,7 @@ struct esp_packet {
  * dataplane_input). */
 struct esp_notice {
     uint8_t kind; /* enum dataplane_kind's values; esp does not see step/: 0 soft, 1 hard, 2 first
-                     use, 3 used, 4 fault */
+                     use, 3 used, 4 fault, 5 moved */
     uint32_t spi, child_id;
     enum esp_drop why;
     uint64_t count;

@@ -17,7 +17,8 @@ struct open_run {
     struct sa *sa;       /* NULL: none yet */
     struct sa_worker *c; /* NULL: no memory */
     uint64_t packets, bytes;
-    struct address remote; /* of the last good packet */
+    struct address remote;           /* of the last good packet */
+    const struct esp_packet *newest; /* the last one that raised the window's top; NULL: none */
 };
 
 /* ---- counting and telling ---- */
@@ -115,10 +116,28 @@ static void tell_use(struct open_run *run)
     }
 }
 
+/* RFC 7296 2.23: the newest packet tells where the peer is. An older one that comes late, from a
+ * mapping that is gone, does not raise the top. */
+static void tell_move(const struct open_run *run)
+{
+    struct inbound *in = run->sa->inbound;
+    const struct esp_packet *p = run->newest;
+    const struct ends *ends = atomic_load_explicit(&run->sa->ends, memory_order_acquire);
+    if (!p->in_udp || !ends->in_udp || address_equal(&p->remote, &ends->remote) ||
+        run->now_ms - in->moved_told_ms < ESP_TELL_MS)
+        return;
+    struct esp_notice n = {TELL_MOVED, run->sa->spi, run->sa->child_id, ESP_OK, 1, p->remote};
+    if (esp_tell(run->notices, &n))
+        in->moved_told_ms = run->now_ms;
+}
+
 /* The counters of the run. */
 static void finish(struct open_run *run)
 {
     struct sa *sa = run->sa;
+    if (sa != NULL && run->newest != NULL)
+        tell_move(run);
+    run->newest = NULL;
     if (sa == NULL || run->packets == 0)
         return;
     count_add(&run->c->packets, run->packets);
@@ -258,6 +277,8 @@ static void open_one(struct open_run *run, struct esp_packet *p, struct span hea
         drop(run, p, ESP_REPLAYED);
         return;
     }
+    if (sequence == replay->top)
+        run->newest = p;
     unpack(run, p, at, text.len);
 }
 

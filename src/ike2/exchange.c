@@ -46,6 +46,7 @@ bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, s
         !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now))
         return false;
     t->message_id = o->header.message_id;
+    nat_sent(w, sa);
     out_send(w, &sa->path, message);
     out_trail(o, r, message);
     return true;
@@ -58,6 +59,7 @@ bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o
     struct span message = out_finish(o);
     if (message.len == 0 || !window_keep_answer(&sa->window, w->asked_id, message, w->asked_hash))
         return false;
+    nat_sent(w, sa);
     out_send(w, &w->asked_path, message);
     out_trail(o, r, message);
     return true;
@@ -239,37 +241,6 @@ static void refuse_request(struct world *w, struct ike_sa *sa, const struct mess
         ike2_refused(w, sa, NULL, why);
 }
 
-/* The newest authentic message tells where the peer is now, RFC 7296 2.23; the side behind no NAT
- * follows. */
-static void follow_path(struct world *w, struct ike_sa *sa, const struct datagram *d,
-                        bool is_request)
-{
-    struct path now = path_of_datagram(d);
-    bool moved = !address_equal(&now.remote, &sa->path.remote) || now.marker != sa->path.marker ||
-                 !address_equal(&now.local, &sa->path.local);
-    bool may = sa->setup != NULL ? is_request : sa->has_nat_there && !sa->has_nat_here;
-    if (!moved || !may)
-        return;
-    bool was_up = sa->setup == NULL;
-    sa->path = now;
-    if (sa->record != NULL) {
-        sa->record->local = now.local;
-        sa->record->remote = now.remote;
-    }
-    for (struct child_sa *c = was_up ? sa->children : NULL; c != NULL; c = c->next)
-        for (unsigned in = 0; in < 2; in++) {
-            struct effect *fx = step_add(&w->step, FX_SA_MOVE);
-            if (fx == NULL)
-                return;
-            fx->move.spi = in ? c->spi_in : c->spi_out;
-            fx->move.child_id = c->id;
-            fx->move.is_inbound = in != 0;
-            fx->move.local = now.local;
-            fx->move.remote = now.remote;
-            fx->move.in_udp = c->in_udp;
-        }
-}
-
 static void receive_request(struct world *w, struct ike_sa *sa, const struct datagram *d,
                             struct message *m)
 {
@@ -310,8 +281,7 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
         w->counters.dropped++; /* it overtook the answer that we wait for, and comes again */
         return;
     }
-    if (window_is_newest(&sa->window, w->asked_id))
-        follow_path(w, sa, d, true);
+    nat_follow(w, sa, d, m);
     sa->heard = w->step.now;
     if (!fits) {
         finding_set(&why, CAUSE_MSG_UNEXPECTED_EXCHANGE);
@@ -385,7 +355,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
     }
     window_answered(&sa->window, m->header.message_id);
     sa->heard = w->step.now;
-    follow_path(w, sa, d, false);
+    nat_follow(w, sa, d, m);
     if (sa->setup != NULL) {
         sa->setup->has_answered = true;
         message_trail(w, sa->record, m, d->bytes.len, 0);
@@ -643,6 +613,7 @@ static void children_on_time(struct world *w, struct ike_sa *sa)
 
 static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent *sent)
 {
+    nat_sent(w, sa);
     w->counters.retransmits++;
     out_send(w, &sa->path, arena_copy(&w->arena, span_of(sent->octets, sent->len)));
     const struct task *t = task_of_message(sa, sent->id);
@@ -691,6 +662,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
         return;
     }
     unique_on_time(w, sa);
+    nat_on_time(w, sa);
     if (sa->state == SA_UP) {
         if (instant_reached(sa->expire_at, now)) {
             finding_set(&why, CAUSE_IKE_EXPIRED);
@@ -744,6 +716,9 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
         break;
     case DP_USED:
         sa->heard = w->step.now;
+        break;
+    case DP_MOVED:
+        nat_on_moved(w, sa, c, &in->remote);
         break;
     case DP_FAULT:
         finding_set(&why, in->cause);

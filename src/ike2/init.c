@@ -167,6 +167,10 @@ struct ike_sa *ike2_initiate(struct world *w, struct conn *conn, const struct ch
 
 void ike2_on_answer(struct world *w, struct ike_sa *sa, const struct answer *a)
 {
+    if (a->kind == QUESTION_SENT) {
+        nat_on_answer(w, sa, a);
+        return;
+    }
     if (sa->state != SA_AWAIT_PATH)
         return;
     if (!a->ok) {

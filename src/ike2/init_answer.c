@@ -295,7 +295,9 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
     s->peer_allows_childless = wire_find_notify(m, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, &n);
     s->refusal = 0; /* it is told as a contradiction when the SA stands */
     sa->deadline = INSTANT_NEVER;
-    init_detect_nat(sa, m, &sa->path);
+    struct path came = path_of_datagram(d); /* the hashes are about where it really came from */
+    nat_note_answer(w, sa, d, m);
+    init_detect_nat(sa, m, &came);
     float_ports(w, sa);
     window_answered(&sa->window, 0);
     sa->heard = w->step.now;

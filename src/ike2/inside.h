@@ -132,6 +132,22 @@ void unique_settle(struct world *w, struct ike_sa *sa, const struct message *m);
 void unique_inherit(struct world *w, const struct ike_sa *old, struct ike_sa *heir);
 void unique_on_time(struct world *w, struct ike_sa *sa);
 
+/* ---- nat.c ---- */
+
+/* An authentic message that is new: the SA goes where it came from, where it may. */
+void nat_follow(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                const struct message *m);
+/* The same by an ESP packet. */
+void nat_on_moved(struct world *w, struct ike_sa *sa, const struct child_sa *c,
+                  const struct address *remote);
+/* Initiator: the good answer to IKE_SA_INIT; the path's remote host is where it came from. */
+void nat_note_answer(struct world *w, struct ike_sa *sa, const struct datagram *d,
+                     const struct message *m);
+void nat_on_time(struct world *w, struct ike_sa *sa);
+void nat_on_answer(struct world *w, struct ike_sa *sa, const struct answer *a);
+/* An IKE message left on the SA's path. */
+void nat_sent(const struct world *w, struct ike_sa *sa);
+
 /* ---- child_sa.c ---- */
 
 struct child_plan {

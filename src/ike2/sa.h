@@ -191,6 +191,9 @@ struct ike_sa {
     /* Peer's SPIs that it has closed before we know of them; see late.c */
     uint32_t late_closed[LATE_CLOSED_MAX];
     uint8_t late_closed_next;
+    /* nat.c */
+    struct instant sent, keepalive_at, nat_told; /* sent: the last IKE message or keepalive */
+    uint32_t newest_answer;                      /* message ID */
 };
 
 /* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:

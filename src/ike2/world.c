@@ -571,6 +571,7 @@ void world_rearm(struct world *w, struct ike_sa *sa)
         due = instant_earlier(due, sa->rekey_at);
         due = instant_earlier(due, sa->expire_at);
         due = instant_earlier(due, sa->doomed_at);
+        due = instant_earlier(due, nat_due(w, sa));
         if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)
             due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
     }

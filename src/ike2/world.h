@@ -146,6 +146,11 @@ struct sealer *world_sealer(struct world *w, const struct encr *e, const struct 
 /* Sets the SA's timer to its next due time. */
 void world_rearm(struct world *w, struct ike_sa *sa);
 
+/* ---- nat.c ---- */
+
+/* When a keepalive may be due. */
+struct instant nat_due(const struct world *w, const struct ike_sa *sa);
+
 /* ---- unique.c ---- */
 
 void unique_forget(struct world *w, struct ike_sa *sa);

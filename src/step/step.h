@@ -40,8 +40,14 @@ struct command {
 };
 
 enum question_kind {
-    QUESTION_PATH
-}; /* which local address reaches a remote host; names resolved */
+    QUESTION_PATH, /* which local address reaches a remote host; names resolved */
+    QUESTION_SENT, /* when did the last packet leave on one of these SAs? */
+};
+
+/* An outbound SA of the data plane. */
+struct sa_name {
+    uint32_t spi, child_id;
+};
 
 struct answer {
     uint64_t ticket;
@@ -49,6 +55,8 @@ struct answer {
     struct address local, remote; /* QUESTION_PATH; ports as asked */
     const char *error;            /* !ok: "Name or service not known" */
     enum cause cause;             /* !ok: CAUSE_NET_NAME_NOT_RESOLVED, CAUSE_NET_NO_ROUTE … */
+    enum question_kind kind;
+    struct instant sent; /* QUESTION_SENT; !ok: never */
 };
 
 enum dataplane_kind {
@@ -58,6 +66,7 @@ enum dataplane_kind {
     DP_USED,  /* inbound packets were seen since the last DP_USED (coalesced, at most one a second)
                */
     DP_FAULT, /* cause and count: replays, integrity, selectors, unknown SPI */
+    DP_MOVED, /* the newest good packet in UDP came from another remote address or port */
 };
 
 struct dataplane_input {
@@ -133,7 +142,8 @@ enum effect_kind {
     FX_POLICY_SET,
     FX_ASK,
     FX_EVENT,
-    FX_WAKE
+    FX_WAKE,
+    FX_KEEPALIVE
 };
 
 struct effect {
@@ -170,8 +180,13 @@ struct effect {
             enum question_kind kind;
             const struct host_pattern *local, *remote; /* NULL local: any */
             uint16_t local_port, remote_port;
+            const struct sa_name *sas; /* QUESTION_SENT */
+            size_t sa_count;
         } ask;
         struct event event;
+        struct {
+            struct address local, remote;
+        } keepalive;         /* FX_KEEPALIVE: one octet 0xff, out of the NAT traversal port */
         struct instant wake; /* FX_WAKE: call with IN_TIME no later than this */
     };
 };

@@ -245,17 +245,12 @@ static bool expect_counter(struct script *s, struct sim_host *h, const char *nam
         const char *name;
         uint64_t value;
     } known[] = {
-        {"in", c.datagrams_in},
-        {"out", c.datagrams_out},
-        {"dropped", c.dropped},
-        {"cookies", c.cookies_sent},
-        {"retransmits", c.retransmits},
-        {"negotiations", c.negotiations},
-        {"failures", c.failures},
-        {"sent", h->sent},
-        {"received", h->received},
-        {"half-open", c.half_open},
-        {"ikes", c.ike_sas},
+        {"in", c.datagrams_in},         {"out", c.datagrams_out},
+        {"dropped", c.dropped},         {"cookies", c.cookies_sent},
+        {"retransmits", c.retransmits}, {"negotiations", c.negotiations},
+        {"failures", c.failures},       {"sent", h->sent},
+        {"keepalives", h->keepalives},  {"received", h->received},
+        {"half-open", c.half_open},     {"ikes", c.ike_sas},
         {"children", c.child_sas},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -68,6 +68,8 @@ static bool parse_option(struct engine_options *o, const char *word)
         {"retransmit_jitter", offsetof(struct engine_options, retransmit_jitter)},
         {"retransmit_limit_s", offsetof(struct engine_options, retransmit_limit_s)},
         {"window_size", offsetof(struct engine_options, window_size)},
+        {"keep_alive_s", offsetof(struct engine_options, keep_alive_s)},
+        {"keep_alive_dpd_margin_s", offsetof(struct engine_options, keep_alive_dpd_margin_s)},
         {"half_open_timeout_s", offsetof(struct engine_options, half_open_timeout_s)},
         {"cookie_threshold", offsetof(struct engine_options, cookie_threshold)},
         {"block_threshold", offsetof(struct engine_options, block_threshold)},
@@ -292,8 +294,11 @@ static bool run_pass(struct script *s)
 static bool run_nat(struct script *s)
 {
     struct sim_host *h = script_host(s, s->words[1]);
+    int64_t timeout_ms = 0;
+    if (s->count > 3 && !parse_ms(s->words[3], &timeout_ms))
+        return script_fail(s, "nat HOST ADDRESS [30s]");
     if (h != NULL)
-        sim_set_nat(h, s->words[2]);
+        sim_set_nat(h, s->words[2], timeout_ms);
     return h != NULL;
 }
 
@@ -302,10 +307,17 @@ static bool run_forward(struct script *s)
 {
     struct sim_host *h = script_host(s, s->words[1]);
     if (h != NULL) {
-        sim_set_nat(h, s->words[2]);
+        sim_set_nat(h, s->words[2], 0);
         h->nat_shift = 0;
     }
     return h != NULL;
+}
+
+/* alias HOST ADDRESS : a second address, from which what is sent to the first one is answered */
+static bool run_alias(struct script *s)
+{
+    struct sim_host *h = script_host(s, s->words[1]);
+    return h != NULL && address_parse(span_text(s->words[2]), &h->answers_from);
 }
 
 static bool run_remap(struct script *s)
@@ -539,6 +551,7 @@ static const struct command_row rows[] = {
     {"nat", 3, run_nat},
     {"forward", 3, run_forward},
     {"remap", 2, run_remap},
+    {"alias", 3, run_alias},
     {"kill", 2, run_kill},
     {"revive", 2, run_revive},
     {"icmp", 4, run_icmp},

@@ -135,11 +135,26 @@ static bool takes(struct sim_filter *f, const struct sim_host *from, const struc
     return true;
 }
 
+static bool is_forgotten(const struct sim_host *h)
+{
+    return h->has_nat && h->nat_timeout_ms != 0 && h->nat_used.ns != 0 &&
+           instant_ms_between(h->nat_used, h->sim->now) > h->nat_timeout_ms;
+}
+
+/* Something goes through the host's NAT: a mapping that was forgotten is made anew. */
+static void use_nat(struct sim_host *h, bool is_outbound)
+{
+    if (is_outbound && is_forgotten(h))
+        sim_remap(h);
+    h->nat_used = h->sim->now;
+}
+
 struct sim_host *sim_receiver(struct sim *s, struct datagram *d)
 {
     struct sim_host *from = NULL;
     for (size_t i = 0; i < s->host_count; i++)
-        if (address_same_host(&s->hosts[i].at, &d->local))
+        if (address_same_host(&s->hosts[i].at, &d->local) ||
+            address_same_host(&s->hosts[i].answers_from, &d->local))
             from = &s->hosts[i];
     struct address source = d->local, target = d->remote;
     if (from != NULL && from->has_nat) {
@@ -149,17 +164,24 @@ struct sim_host *sim_receiver(struct sim *s, struct datagram *d)
     }
     for (size_t i = 0; i < s->host_count; i++) {
         struct sim_host *h = &s->hosts[i];
-        if (h->has_nat && address_same_host(&h->nat, &target)) {
+        if (h->has_nat &&
+            (address_same_host(&h->nat, &target) || address_same_host(&h->answers_from, &target))) {
             uint16_t port = (uint16_t)(target.port - h->nat_shift);
-            if (port != 500 && port != 4500)
+            if ((port != 500 && port != 4500) || is_forgotten(h))
                 return NULL; /* no such mapping (any more) */
             target = h->at;
             target.port = port;
-        } else if (h->has_nat || !address_same_host(&h->at, &target)) {
+        } else if (h->has_nat || (!address_same_host(&h->at, &target) &&
+                                  !address_same_host(&h->answers_from, &target))) {
             continue;
         }
         d->local = target;
         d->remote = source;
+        if (from != NULL && from->answers_from.family != FAMILY_NONE) {
+            uint16_t port = source.port;
+            d->remote = from->answers_from;
+            d->remote.port = port;
+        }
         return h;
     }
     return NULL;
@@ -198,13 +220,15 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
 {
     struct sim *s = from->sim;
     from->sent++;
+    use_nat(from, true);
     for (size_t i = 0; i < d->bytes.len; i++)
         s->octets_hash = (s->octets_hash ^ d->bytes.at[i]) * 1099511628211u;
     if (d->remote.port == 500 && d->marker)
         sim_broken(s, "a marker on port 500", from, 0);
     if (d->remote.port == 4500 && !d->marker)
         sim_broken(s, "no marker on port 4500", from, 0);
-    if (!address_same_host(&d->local, &from->at))
+    if (!address_same_host(&d->local, &from->at) &&
+        !address_same_host(&d->local, &from->answers_from))
         sim_broken(s, "sent from an address that is not ours", from, 0);
     if (s->on_send != NULL) {
         struct sim_capture c = {.from = from, .datagram = *d};
@@ -246,7 +270,15 @@ void sim_inject(struct sim *s, const struct datagram *d)
 static void answer_path(struct sim_host *h, const struct effect *fx)
 {
     struct sim *s = h->sim;
-    struct sim_thing *t = queue_add(s, THING_ANSWER, 1);
+    struct sim_thing *t = queue_add(s, THING_ANSWER, fx->ask.kind == QUESTION_PATH ? 1 : 0);
+    if (fx->ask.kind == QUESTION_SENT) {
+        t->to = h;
+        t->answer = (struct answer){.ticket = fx->ask.ticket,
+                                    .kind = QUESTION_SENT,
+                                    .ok = h->packet_sent_at.ns != 0,
+                                    .sent = h->packet_sent_at};
+        return;
+    }
     const struct host_pattern *remote = fx->ask.remote;
     t->to = h;
     t->answer.ticket = fx->ask.ticket;
@@ -316,6 +348,15 @@ void sim_step(struct sim_host *h, const struct input *in)
             break;
         case FX_ASK:
             answer_path(h, e);
+            break;
+        case FX_KEEPALIVE:
+            h->keepalives++;
+            use_nat(h, true);
+            if (s->log != NULL)
+                fprintf(s->log, "%8lld ms  %s sends a keepalive\n",
+                        (long long)(s->now.ns / 1000000), h->name);
+            if (e->keepalive.local.port != 4500)
+                sim_broken(s, "a keepalive from another port than 4500", h, 0);
             break;
         case FX_EVENT:
             keep_event(h, &e->event);
@@ -406,6 +447,7 @@ static void deliver(struct sim *s, struct sim_thing *t)
     struct sim_host *to = sim_receiver(s, &d);
     if (to == NULL || to->is_dead)
         return;
+    use_nat(to, false);
     to->received++;
     sim_step(to, &(struct input){.kind = IN_DATAGRAM, .datagram = d});
 }
@@ -427,6 +469,8 @@ static void send_packet(struct sim *s, size_t n)
         return;
     }
     h->packets_sent++;
+    h->packet_sent_at = s->now;
+    use_nat(h, true);
     struct sim_thing *t = queue_add(s, THING_PACKET, s->latency_ms);
     t->from = h;
     t->spi = sa->spi;
@@ -450,7 +494,15 @@ static void deliver_packet(struct sim *s, struct sim_thing *t)
         return;
     }
     t->from->packets_arrived++;
-    if (sa->is_seen)
+    use_nat(to, false);
+    if (sa->in_udp && !address_equal(&sa->remote, &d.remote))
+        sim_step(to, &(struct input){.kind = IN_DATAPLANE,
+                                     .dataplane = {.kind = DP_MOVED,
+                                                   .spi = sa->spi,
+                                                   .child_id = sa->child_id,
+                                                   .remote = d.remote}});
+    sa = sim_inbound(to, t->spi);
+    if (sa == NULL || sa->is_seen)
         return;
     sa->is_seen = true;
     sim_dataplane(to, DP_FIRST_USE, sa->spi, sa->child_id, CAUSE_NONE, 1);
@@ -548,8 +600,9 @@ void sim_filters_clear(struct sim *s)
     s->filter_count = 0;
 }
 
-void sim_set_nat(struct sim_host *h, const char *address)
+void sim_set_nat(struct sim_host *h, const char *address, int64_t timeout_ms)
 {
+    h->nat_timeout_ms = timeout_ms;
     h->has_nat = address_parse(span_text(address), &h->nat);
 }
 

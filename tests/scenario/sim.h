@@ -63,7 +63,12 @@ struct sim_host {
     /* NAT: the address under which others see it; ports are mapped */
     bool has_nat;
     struct address nat;
-    uint16_t nat_shift; /* added to a source port; changed by sim_remap() */
+    uint16_t nat_shift;     /* added to a source port; changed by sim_remap() */
+    int64_t nat_timeout_ms; /* a mapping that is not used for so long is forgotten; 0 = never */
+    struct instant nat_used;
+    struct instant packet_sent_at;
+    uint64_t keepalives;         /* sent */
+    struct address answers_from; /* of another interface: where its answers seem to come from */
     struct sim_sa sas[SIM_SAS_MAX];
     size_t sa_count;
     struct sim_policy policies[SIM_SAS_MAX];
@@ -157,7 +162,7 @@ bool sim_turn(struct sim *s, struct instant until);
 void sim_filter(struct sim_host *from, enum filter_kind kind, unsigned count, uint8_t exchange,
                 int response, int64_t delay_ms);
 void sim_filters_clear(struct sim *s);
-void sim_set_nat(struct sim_host *h, const char *address);
+void sim_set_nat(struct sim_host *h, const char *address, int64_t timeout_ms);
 void sim_remap(struct sim_host *h);
 /* The host vanishes with all that it knows. */
 void sim_kill(struct sim_host *h);

@@ -122,6 +122,7 @@ void sim_table_effect(struct sim_host *h, const struct effect *e)
         set_policy(h, e);
         break;
     case FX_SEND:
+    case FX_KEEPALIVE:
     case FX_ASK:
     case FX_EVENT:
     case FX_WAKE:

@@ -373,9 +373,95 @@ static void only_the_worker_of_the_spi_opens(void **state)
     db_done(db);
 }
 
+/* ---- RFC 7296 2.23: where the peer is ---- */
+
+static struct address port_of(const char *host, uint16_t port)
+{
+    struct address a = addr(host);
+    a.port = port;
+    return a;
+}
+
+static size_t moves(const struct end_points *e, const struct address *to)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < e->n.count; i++)
+        if (e->n.at[i].kind == 5) {
+            assert_int_equal(e->n.at[i].spi, SPI);
+            assert_int_equal(e->n.at[i].child_id, CHILD_IN);
+            assert_true(address_equal(&e->n.at[i].remote, to));
+            count++;
+        }
+    return count;
+}
+
+/* The same good packet again, from elsewhere, or a fresh one. */
+static size_t from(struct end_points *e, uint64_t sequence, const struct address *source,
+                   bool in_udp, int64_t now_ms)
+{
+    uint8_t at[400], packet[400];
+    struct span text = text_with(at, "10.1.0.1", "10.2.0.1", 2, 4);
+    struct writer w = writer_of(packet, sizeof packet);
+    put_u32(&w, SPI);
+    put_u32(&w, (uint32_t)sequence);
+    put_zeros(&w, e->spec.encr->iv_len);
+    size_t head = w.len;
+    put_span(&w, text);
+    uint8_t *icv = put_room(&w, crypto_icv_len(e->spec.encr, e->spec.integ));
+    assert_true(crypto_seal(e->sealer, span_of(packet, 8), span_of(packet + 8, head - 8),
+                            packet + head, text.len, (struct span){NULL, 0}, icv));
+    buffer_set(&e->b, writer_span(&w));
+    e->b.p.remote = *source;
+    e->b.p.in_udp = in_udp;
+    esp_open(e->db, 0, &e->b.p, 1, now_ms, &e->n);
+    return moves(e, source);
+}
+
+static void only_the_newest_good_packet_in_udp_tells_where_the_peer_is(void **state)
+{
+    (void)state;
+    struct end_points e = begin(&gcm, false, 64);
+    struct address old = port_of("192.0.2.1", 4500), now = port_of("192.0.2.1", 61000),
+                   here = port_of("192.0.2.2", 4500);
+    esp_sa_move(e.db, SPI, CHILD_IN, true, &here, &old, true);
+    assert_int_equal(from(&e, 10, &old, true, 0), 0);
+    assert_int_equal(from(&e, 10, &now, true, 0), 0); /* a replay */
+    assert_verdict(e.b.p, ESP_DROP, ESP_REPLAYED);
+    assert_int_equal(from(&e, 9, &now, true, 0), 0); /* good, but older */
+    assert_int_equal(e.b.p.verdict, ESP_SEND);
+    assert_int_equal(from(&e, 11, &now, false, 0), 0); /* not in UDP */
+    assert_int_equal(from(&e, 12, &now, true, 0), 1);
+    assert_int_equal(from(&e, 13, &now, true, 500), 0); /* at most once a second */
+    assert_int_equal(from(&e, 14, &now, true, 1000), 1);
+    esp_sa_move(e.db, SPI, CHILD_IN, true, &here, &now, true);
+    assert_int_equal(from(&e, 15, &now, true, 5000), 0);
+    /* a forged one from there */
+    uint8_t noise[64] = {0, 0, SPI >> 8, SPI & 255, 0, 0, 0, 16};
+    struct address elsewhere = port_of("203.0.113.5", 4500);
+    buffer_set(&e.b, span_of(noise, sizeof noise));
+    e.b.p.remote = elsewhere;
+    e.b.p.in_udp = true;
+    esp_open(e.db, 0, &e.b.p, 1, 9000, &e.n);
+    assert_verdict(e.b.p, ESP_DROP, ESP_BAD_ICV);
+    assert_int_equal(moves(&e, &elsewhere), 0);
+    end(&e);
+}
+
+static void an_sa_without_udp_is_not_moved(void **state)
+{
+    (void)state;
+    struct end_points e = begin(&gcm, false, 64);
+    struct address now = port_of("192.0.2.77", 4500);
+    assert_int_equal(from(&e, 1, &now, true, 0), 0);
+    assert_int_equal(e.b.p.verdict, ESP_SEND);
+    end(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_newest_good_packet_in_udp_tells_where_the_peer_is),
+        cmocka_unit_test(an_sa_without_udp_is_not_moved),
         cmocka_unit_test(padding_must_count_up),
         cmocka_unit_test(padding_longer_than_the_packet_is_refused),
         cmocka_unit_test(a_dummy_packet_is_good_and_goes_nowhere),
