@@ -157,6 +157,8 @@ static const char *progress_text(const struct event *e, struct arena *a)
         a, "%s %s %" PRIu32 " %s, %u octets", (t->flags & TRAIL_SENT) != 0 ? "sent" : "received",
         wire_exchange_name(t->exchange, a), t->message_id,
         (t->flags & TRAIL_RESPONSE) != 0 ? "response" : "request", t->size);
+    if (t->fragments > 0)
+        out = arena_text(a, "%s, in %u fragments", out, t->fragments);
     for (size_t i = 0; i < sizeof t->notifies / sizeof t->notifies[0]; i++)
         if (t->notifies[i] != 0)
             out = arena_text(a, "%s, %s", out, wire_notify_name(t->notifies[i], a));

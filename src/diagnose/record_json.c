@@ -165,6 +165,8 @@ static json_t *trail_entry(struct maker *m, const struct trail_entry *t)
     set(o, "message_id", number(t->message_id));
     set(o, "response", json_boolean(is_response));
     set(o, "size", number(t->size));
+    if (t->fragments > 0)
+        set(o, "fragments", number(t->fragments));
     set(o, "payloads", payloads);
     set(o, "notifies", notifies);
     set(o, "repeats", number(t->repeats));

@@ -417,6 +417,8 @@ static const char *entry_text(const json_t *t, struct arena *a)
     if (repeats > 0)
         out =
             arena_text(a, "%s, repeated %" PRIu64 " time%s", out, repeats, repeats == 1 ? "" : "s");
+    if (num(t, "fragments") > 0)
+        out = arena_text(a, "%s, in %" PRIu64 " fragments", out, num(t, "fragments"));
     return yes(t, "dropped") ? arena_text(a, "%s, not accepted", out) : out;
 }
 

@@ -270,6 +270,8 @@ static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_
     sa->spi_i = spi_i;
     sa->spi_r = spi_r;
     sa->path = old->path;
+    sa->may_fragment = old->may_fragment;
+    sa->fragment_limit = old->fragment_limit;
     sa->has_nat_here = old->has_nat_here;
     sa->has_nat_there = old->has_nat_there;
     sa->wants_udp = old->wants_udp;

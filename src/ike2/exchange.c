@@ -1,5 +1,6 @@
 /* Exchanges of an IKE SA: rows, sending and receiving, time, wishes, the end. RFC 7296 2.1
  * to 2.4, 2.21, 2.25. */
+#include "ike2/fragment.h"
 #include "ike2/inside.h"
 
 #include <stdlib.h>
@@ -246,19 +247,19 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
 {
     struct finding why;
     bool is_authentic;
-    const struct kept *kept;
     uint64_t hash = map_hash(&w->by_spi, d->bytes.at, d->bytes.len);
     w->asked_hash = hash;
     w->asked_id = m->header.message_id;
     w->asked_path = path_of_datagram(d);
     switch (window_judge(&sa->window, m->header.message_id, hash)) {
     case WINDOW_REPEATED:
-        /* A copy: the SA may end before this step does. */
-        kept = window_kept(&sa->window, w->asked_id);
-        out_send(w, &w->asked_path, arena_copy(&w->arena, span_of(kept->octets, kept->len)));
-        w->counters.retransmits++;
+        fragment_repeat_answer(w, sa, d, m);
         return;
     case WINDOW_STRAY:
+        if (m->is_fragment && fragment_is_cut_anew(w, sa, m)) {
+            fragment_repeat_answer(w, sa, d, m);
+            return;
+        }
         w->counters.dropped++;
         return;
     case WINDOW_BEYOND:
@@ -270,6 +271,8 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
     case WINDOW_NEW:
         break;
     }
+    if (m->is_fragment && !fragment_collect(w, sa, d, m, &w->asked_hash))
+        return;
     bool ok = message_open(w, sa, m, &is_authentic, &why);
     if (!is_authentic) {
         w->counters.dropped++;
@@ -313,6 +316,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
     struct finding why;
     bool is_authentic;
     uint8_t critical;
+    uint64_t hash;
     if (window_find(&sa->window, m->header.message_id) == NULL) {
         w->counters.dropped++;
         return;
@@ -329,6 +333,8 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         init_conclude(w, sa, d, m);
         return;
     }
+    if (m->is_fragment && !fragment_collect(w, sa, d, m, &hash))
+        return;
     bool ok = message_open(w, sa, m, &is_authentic, &why);
     if (!is_authentic) {
         w->counters.dropped++;
@@ -360,6 +366,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
         sa->setup->has_answered = true;
         message_trail(w, sa->record, m, d->bytes.len, 0);
     }
+    fragment_answered(w, sa, sa->record != NULL ? sa->record : t->record);
     if (!ok || !rules_single(w, m, &why)) {
         exchange_lose(w, sa, &why);
         return;
@@ -615,9 +622,12 @@ static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent
 {
     nat_sent(w, sa);
     w->counters.retransmits++;
-    out_send(w, &sa->path, arena_copy(&w->arena, span_of(sent->octets, sent->len)));
+    struct span octets = arena_copy(&w->arena, span_of(sent->octets, sent->len));
     const struct task *t = task_of_message(sa, sent->id);
     struct record *r = sa->record != NULL ? sa->record : t != NULL ? t->record : NULL;
+    if (fragment_repeat_request(w, sa, sent, 0, r))
+        return;
+    out_send(w, &sa->path, octets);
     for (size_t i = r == NULL ? 0 : r->trail_count; i > 0; i--) {
         struct trail_entry *entry = &r->trail[i - 1];
         if ((entry->flags & (TRAIL_SENT | TRAIL_RESPONSE)) == TRAIL_SENT) {
@@ -631,6 +641,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
 {
     struct instant now = w->step.now;
     struct finding why;
+    fragment_on_time(w, sa);
     if (instant_reached(sa->deadline, now)) {
         sa->deadline = INSTANT_NEVER;
         if (sa->state == SA_AWAIT_PATH) {

@@ -5,6 +5,7 @@
  * locals; a half-open SA is made only when the answer is complete. */
 #include <stdlib.h>
 
+#include "ike2/fragment.h"
 #include "ike2/inside.h"
 
 enum {
@@ -276,6 +277,7 @@ bool init_send(struct world *w, struct ike_sa *sa)
     wire_write_nonce(&o.writer, span_of(s->nonce, NONCE_LEN));
     out_close(&o, g);
     write_nat_detection(&o, &sa->path, sa->conn->encap);
+    fragment_announce(&o, sa->conn);
     return send_request(w, sa, t, &o, nonce_at);
 }
 
@@ -441,6 +443,8 @@ static bool write_init_answer(struct world *w, struct ike_sa *sa, const struct s
     wire_write_nonce(&o->writer, span_of(nonce, NONCE_LEN));
     out_close(o, g);
     write_nat_detection(o, &sa->path, sa->conn->encap);
+    if (sa->may_fragment)
+        fragment_announce(o, sa->conn);
     if (sa->conn->childless != CHILDLESS_NEVER) /* RFC 6023 3 */
         out_notify(o, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, (struct span){NULL, 0});
     *message = out_finish(o);
@@ -558,6 +562,7 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
     struct span message;
     size_t nonce_at = 0;
     init_detect_nat(&draft, &m, &draft.path);
+    fragment_agree(&draft, &m);
     bool ok = write_init_answer(w, &draft, &suite, span_of(public, group->public_len), nonce_r,
                                 &nonce_at, &o, &message);
     struct half_open *h = ok ? malloc(sizeof *h + d->bytes.len + message.len + shared.len) : NULL;
@@ -571,6 +576,7 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
             .has_nat_here = draft.has_nat_here,
             .has_nat_there = draft.has_nat_there,
             .wants_udp = draft.wants_udp,
+            .may_fragment = draft.may_fragment,
             .began = w->step.now,
             .began_s = w->step.wall_s,
             .request_len = (uint16_t)d->bytes.len,
@@ -609,6 +615,9 @@ static struct ike_sa *promote(struct world *w, struct half_open *h, bool with_ke
     sa->has_nat_here = h->has_nat_here;
     sa->has_nat_there = h->has_nat_there;
     sa->wants_udp = h->wants_udp;
+    sa->may_fragment = h->may_fragment;
+    sa->joining = h->joining;
+    h->joining = NULL;
     sa->state = SA_AWAIT_AUTH;
     sa->window.expected_id = 1; /* message 0 is answered */
     bool ok = s != NULL && ike2_set_suite(sa, &h->suite) && world_add_spi(w, sa);
@@ -647,11 +656,15 @@ void ike2_receive_half_open(struct world *w, struct half_open *h, const struct d
         return;
     }
     ike2_receive(w, sa, d, header);
-    if (sa->state == SA_AWAIT_AUTH)
-        world_discard_sa(w,
-                         sa); /* not authentic: the half-open SA waits on as if nothing had come */
-    else
+    if (sa->state == SA_AWAIT_AUTH) {
+        /* not authentic, or not all of it: the half-open SA waits on as if nothing had come, but
+         * for fragments that are */
+        h->joining = sa->joining;
+        sa->joining = NULL;
+        world_discard_sa(w, sa);
+    } else {
         world_half_open_drop(w, h);
+    }
 }
 
 void ike2_half_open_timeout(struct world *w, struct half_open *h)
@@ -661,7 +674,10 @@ void ike2_half_open_timeout(struct world *w, struct half_open *h)
     if (sa != NULL) {
         finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
         why.expected = "IKE_AUTH";
-        why.seen = arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s);
+        why.seen =
+            arena_text(&w->arena, "%s for %u s",
+                       sa->joining == NULL ? "nothing" : fragment_text(sa->joining, &w->arena),
+                       w->options.half_open_timeout_s);
         why.phase = PHASE_IKE_SA_INIT;
         ike2_setup_failed(w, sa, &why);
     }

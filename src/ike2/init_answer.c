@@ -5,6 +5,7 @@
  * on. An answer is held against the offer before anything is computed from it. */
 #include <stdlib.h>
 
+#include "ike2/fragment.h"
 #include "ike2/inside.h"
 
 enum { COOKIES_MAX = 3, COOKIE_MAX = 64 };
@@ -292,6 +293,7 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
     s->request = a.tried->request;
     s->request_len = a.tried->request_len;
     s->nonce_i = span_of(s->request + a.tried->nonce_at, NONCE_LEN);
+    fragment_agree(sa, m);
     s->peer_allows_childless = wire_find_notify(m, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, &n);
     s->refusal = 0; /* it is told as a contradiction when the SA stands */
     sa->deadline = INSTANT_NEVER;

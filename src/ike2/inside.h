@@ -32,13 +32,24 @@ void out_notify_spi(struct outgoing *o, uint16_t type, uint8_t protocol, struct 
                     struct span data);
 /* Finishes (and seals): the octets in the arena. An empty span: crypto or memory failed. */
 struct span out_finish(struct outgoing *o);
-/* Sends on the SA's path, or where a datagram came from. */
-void out_send(struct world *w, const struct path *path, struct span message);
+/* Sends on the SA's path, or where a datagram came from. train: one message, or several fragments
+ * of one (fragment.h), as out_finish() gives them. */
+void out_send(struct world *w, const struct path *path, struct span train);
 struct path path_of_datagram(const struct datagram *d);
 void out_trail(const struct outgoing *o, struct record *r, struct span message);
 
-/* Decrypts and parses what is inside. plain lives in the arena. false: why is msg.decrypt (not
- * authentic: leave no trace) or msg.bad-syntax (authentic, *is_authentic true). */
+/* Octets behind the headers of SK or SKF for so much content: IV, padding, ICV. */
+size_t message_sealed_len(const struct ike_sa *sa, size_t plain);
+/* Seals in place: `head` octets of headers stand at `at`, then room for the IV, `plain` octets,
+ * room for padding and ICV. */
+bool message_seal(struct world *w, struct ike_sa *sa, uint8_t *at, size_t head, size_t plain);
+/* What SK or SKF holds, without padding, in the arena. is_ours: we have sealed it. false: as with
+ * message_open(). */
+bool message_unseal(struct world *w, const struct ike_sa *sa, const struct message *m, bool is_ours,
+                    struct span *plain, bool *is_authentic, struct finding *why);
+/* Decrypts and parses what is inside; of a fragment: what was joined. plain lives in the arena.
+ * false: why is msg.decrypt (not authentic: leave no trace) or msg.bad-syntax (authentic,
+ * *is_authentic true). */
 bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *is_authentic,
                   struct finding *why);
 void message_trail(struct world *w, struct record *r, const struct message *m, size_t size,

@@ -1,5 +1,6 @@
 /* Messages of this room: written in the world's scratch, sealed in place, copied once into the
  * arena; opened in a copy. */
+#include "ike2/fragment.h"
 #include "ike2/inside.h"
 
 static void note_payload(struct outgoing *o, uint8_t type)
@@ -87,24 +88,24 @@ void out_notify(struct outgoing *o, uint16_t type, struct span data)
     out_notify_spi(o, type, 0, (struct span){NULL, 0}, data);
 }
 
-static struct span finish_sealed(struct outgoing *o)
+static size_t padding(const struct encr *e, size_t plain)
 {
-    struct world *w = o->w;
-    struct ike_sa *sa = o->sa;
+    size_t block = e->block < 4 ? 1 : e->block;
+    return (block - (plain + 1) % block) % block;
+}
+
+size_t message_sealed_len(const struct ike_sa *sa, size_t plain)
+{
+    return sa->encr->iv_len + plain + padding(sa->encr, plain) + 1 +
+           crypto_icv_len(sa->encr, sa->integ);
+}
+
+bool message_seal(struct world *w, struct ike_sa *sa, uint8_t *at, size_t head, size_t plain)
+{
     const struct encr *e = sa->encr;
     struct span nothing = {NULL, 0};
-    size_t plain = o->writer.len;
-    size_t block = e->block < 4 ? 1 : e->block;
-    size_t pad = (block - (plain + 1) % block) % block;
-    size_t icv = crypto_icv_len(e, sa->integ);
-    size_t body = e->iv_len + plain + pad + 1 + icv;
-    struct writer head = writer_of(w->scratch, WIRE_HEADER_LEN + WIRE_PAYLOAD_HEADER_LEN);
-    wire_write_sk_headers(&head, &o->header, o->first, body);
-    if (o->writer.full || head.full)
-        return nothing;
-    uint8_t *iv = w->scratch + head.len;
-    uint8_t *data = iv + e->iv_len;
-    size_t len = plain + pad + 1;
+    size_t pad = padding(e, plain), len = plain + pad + 1;
+    uint8_t *iv = at + head, *data = iv + e->iv_len;
     memset(data + plain, 0, pad);
     data[plain + pad] = (uint8_t)pad;
     if (e->iv_is_random) {
@@ -116,12 +117,25 @@ static struct span finish_sealed(struct outgoing *o)
             iv[e->iv_len - 1 - i] = (uint8_t)(i < 8 ? n >> (8 * i) & 0xff : 0);
     }
     struct sealer *sealer = world_sealer(w, e, sa->integ, true);
-    if (sealer == NULL ||
-        !crypto_sealer_key(sealer, ike2_key(sa, sa->is_initiator ? KEY_EI : KEY_ER),
-                           ike2_key(sa, sa->is_initiator ? KEY_AI : KEY_AR), true) ||
-        !crypto_seal(sealer, span_of(w->scratch, head.len), span_of(iv, e->iv_len), data, len,
-                     nothing, data + len))
-        return nothing;
+    return sealer != NULL &&
+           crypto_sealer_key(sealer, ike2_key(sa, sa->is_initiator ? KEY_EI : KEY_ER),
+                             ike2_key(sa, sa->is_initiator ? KEY_AI : KEY_AR), true) &&
+           crypto_seal(sealer, span_of(at, head), span_of(iv, e->iv_len), data, len, nothing,
+                       data + len);
+}
+
+static struct span finish_sealed(struct outgoing *o)
+{
+    struct world *w = o->w;
+    struct ike_sa *sa = o->sa;
+    size_t plain = o->writer.len, body = message_sealed_len(sa, plain);
+    size_t size = o->writer.full ? 0 : fragment_size(w, sa), room = fragment_room(&sa->path, size);
+    struct writer head = writer_of(w->scratch, WIRE_HEADER_LEN + WIRE_PAYLOAD_HEADER_LEN);
+    if (size != 0 && WIRE_HEADER_LEN + WIRE_PAYLOAD_HEADER_LEN + body > room)
+        return fragment_seal(w, sa, &o->header, o->first, writer_span(&o->writer), room);
+    wire_write_sk_headers(&head, &o->header, o->first, body);
+    if (o->writer.full || head.full || !message_seal(w, sa, w->scratch, head.len, plain))
+        return (struct span){NULL, 0};
     return arena_copy(&w->arena, span_of(w->scratch, head.len + body));
 }
 
@@ -135,13 +149,17 @@ struct span out_finish(struct outgoing *o)
     return arena_copy(&o->w->arena, writer_span(&o->writer));
 }
 
-void out_send(struct world *w, const struct path *path, struct span message)
+void out_send(struct world *w, const struct path *path, struct span train)
 {
-    struct effect *fx = step_add(&w->step, FX_SEND);
-    if (fx == NULL)
-        return;
-    fx->send = (struct datagram){path->local, path->remote, path->marker, message};
-    w->counters.datagrams_out++;
+    struct reader r = reader_of(train);
+    struct span message;
+    while (fragment_next(&r, &message)) {
+        struct effect *fx = step_add(&w->step, FX_SEND);
+        if (fx == NULL)
+            return;
+        fx->send = (struct datagram){path->local, path->remote, path->marker, message};
+        w->counters.datagrams_out++;
+    }
 }
 
 struct path path_of_datagram(const struct datagram *d)
@@ -156,7 +174,9 @@ void out_trail(const struct outgoing *o, struct record *r, struct span message)
         return;
     entry->message_id = o->header.message_id;
     entry->payloads = o->payloads;
+    size_t longest, count = fragment_count(message, &longest);
     entry->size = (uint16_t)message.len;
+    entry->fragments = (uint16_t)(count > 1 ? count : 0);
     memcpy(entry->notifies, o->notifies, sizeof entry->notifies);
     entry->exchange = o->header.exchange;
     entry->flags = (uint8_t)(TRAIL_SENT | (o->is_protected ? TRAIL_PROTECTED : 0) |
@@ -180,7 +200,8 @@ void message_trail(struct world *w, struct record *r, const struct message *m, s
             note_notify(entry->notifies, n.type);
     }
     entry->message_id = m->header.message_id;
-    entry->size = (uint16_t)size;
+    entry->size = (uint16_t)(m->joined.at == NULL ? size : m->joined_size);
+    entry->fragments = m->is_fragment ? m->fragments : 0;
     entry->exchange = m->header.exchange;
     entry->flags = (uint8_t)(extra_flags | (m->has_sk ? TRAIL_PROTECTED : 0) |
                              ((m->header.flags & IKE_FLAG_RESPONSE) != 0 ? TRAIL_RESPONSE : 0));
@@ -208,19 +229,18 @@ void finding_about(struct finding *f, const struct message *m, const struct payl
     }
 }
 
-bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *is_authentic,
-                  struct finding *why)
+bool message_unseal(struct world *w, const struct ike_sa *sa, const struct message *m, bool is_ours,
+                    struct span *plain, bool *is_authentic, struct finding *why)
 {
     struct span nothing = {NULL, 0};
     const struct encr *e = sa->encr;
     *is_authentic = false;
+    *plain = nothing;
     finding_set(why, CAUSE_MSG_DECRYPT);
     finding_about(why, m, NULL, true);
-    if (!m->has_sk || m->is_fragment || e == NULL || sa->keys == NULL) {
+    if (!m->has_sk || e == NULL || sa->keys == NULL) {
         why->expected = "an SK payload";
-        why->seen = !m->has_sk       ? "none"
-                    : m->is_fragment ? "a fragment, which was not agreed"
-                                     : "SK";
+        why->seen = m->has_sk ? "SK" : "none";
         return false;
     }
     size_t icv = crypto_icv_len(e, sa->integ);
@@ -244,8 +264,9 @@ bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *i
     memcpy(copy + m->sk_aad.len, iv.at, iv.len);
     uint8_t *data = copy + before;
     memcpy(data, sealed.at, sealed.len);
-    if (!crypto_sealer_key(sealer, ike2_key(sa, sa->is_initiator ? KEY_ER : KEY_EI),
-                           ike2_key(sa, sa->is_initiator ? KEY_AR : KEY_AI), false) ||
+    bool by_initiator = sa->is_initiator == is_ours;
+    if (!crypto_sealer_key(sealer, ike2_key(sa, by_initiator ? KEY_EI : KEY_ER),
+                           ike2_key(sa, by_initiator ? KEY_AI : KEY_AR), false) ||
         !crypto_open(sealer, span_of(copy, m->sk_aad.len), span_of(copy + m->sk_aad.len, iv.len),
                      data, sealed.len, nothing, tag)) {
         why->expected = "the ICV of our keys";
@@ -253,16 +274,36 @@ bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *i
         return false;
     }
     *is_authentic = true;
-    finding_set(why, CAUSE_MSG_BAD_SYNTAX);
-    finding_about(why, m, NULL, true);
     size_t pad = data[sealed.len - 1];
     if (pad + 1 > sealed.len) {
+        finding_set(why, CAUSE_MSG_BAD_SYNTAX);
+        finding_about(why, m, NULL, true);
         why->expected = "a pad length within the content";
         why->seen = arena_text(&w->arena, "%zu of %zu octets", pad, sealed.len);
         return false;
     }
+    *plain = span_of(data, sealed.len - pad - 1);
+    return true;
+}
+
+bool message_open(struct world *w, struct ike_sa *sa, struct message *m, bool *is_authentic,
+                  struct finding *why)
+{
+    struct span plain = m->joined;
+    *is_authentic = plain.at != NULL; /* each fragment was */
+    finding_set(why, CAUSE_MSG_DECRYPT);
+    finding_about(why, m, NULL, true);
+    if (plain.at == NULL && m->is_fragment) {
+        why->expected = "a whole message";
+        why->seen = arena_text(&w->arena, "fragment %u of %u", m->fragment, m->fragments);
+        return false;
+    }
+    if (plain.at == NULL && !message_unseal(w, sa, m, false, &plain, is_authentic, why))
+        return false;
+    finding_set(why, CAUSE_MSG_BAD_SYNTAX);
+    finding_about(why, m, NULL, true);
     struct wire_error error = {0};
-    if (!wire_parse_inner(m, m->sk_first_payload, span_of(data, sealed.len - pad - 1), &error)) {
+    if (!wire_parse_inner(m, m->sk_first_payload, plain, &error)) {
         why->evidence.payload = error.payload;
         why->evidence.offset = error.offset;
         why->expected = "well-formed payloads";

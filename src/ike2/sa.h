@@ -96,6 +96,8 @@ struct task {
     uint16_t race_low_len;
 };
 
+struct fragment_set;
+
 /* A half-open SA of the responder: IKE_SA_INIT is answered, IKE_AUTH has not come. As small as can
  * be, because strangers make them; its keys are derived when an IKE_AUTH request asks for them. */
 struct half_open {
@@ -104,7 +106,8 @@ struct half_open {
     uint64_t spi_i, spi_r;
     struct path path;
     struct suite suite;
-    bool has_nat_here, has_nat_there, wants_udp;
+    bool has_nat_here, has_nat_there, wants_udp, may_fragment;
+    struct fragment_set *joining; /* of its IKE_AUTH request, owned */
     struct instant began;
     int64_t began_s;
     uint16_t request_len, response_len, shared_len;
@@ -194,6 +197,10 @@ struct ike_sa {
     /* nat.c */
     struct instant sent, keepalive_at, nat_told; /* sent: the last IKE message or keepalive */
     uint32_t newest_answer;                      /* message ID */
+    struct fragment_set *joining; /* fragments that came, owned; NULL = none */
+    uint16_t fragment_limit;      /* datagrams larger than this were lost; 0 = none that we know */
+    bool may_fragment;            /* both have announced it, RFC 7383 2.3 */
+    bool has_shrunk;              /* what is in flight was cut smaller */
 };
 
 /* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:

@@ -187,7 +187,7 @@ bool window_keep_answer(struct window *w, uint32_t message_id, struct span answe
     struct kept *k = malloc(sizeof *k + answer.len);
     if (k == NULL)
         return false;
-    *k = (struct kept){w->kept, asked_hash, message_id, (uint32_t)answer.len};
+    *k = (struct kept){w->kept, asked_hash, message_id, (uint32_t)answer.len, 0};
     if (answer.len > 0)
         memcpy(k->octets, answer.at, answer.len);
     w->kept = k;
@@ -195,5 +195,51 @@ bool window_keep_answer(struct window *w, uint32_t message_id, struct span answe
     for (; w->executed & 1; w->executed >>= 1)
         w->expected_id++;
     forget_old(w);
+    return true;
+}
+
+/* ---- the same in other octets ---- */
+
+unsigned window_asked_again(struct window *w, uint32_t message_id)
+{
+    for (struct kept *k = w->kept; k != NULL; k = k->next)
+        if (k->id == message_id)
+            return k->repeats < UINT8_MAX ? ++k->repeats : k->repeats;
+    return 0;
+}
+
+bool window_replace_request(struct window *w, uint32_t message_id, struct span octets,
+                            const struct retransmission *r, struct rng *rng, struct instant now)
+{
+    struct sent **link = &w->sent;
+    while (*link != NULL && (*link)->id != message_id)
+        link = &(*link)->next;
+    struct sent *s = *link == NULL ? NULL : realloc(*link, sizeof *s + octets.len);
+    if (s == NULL)
+        return false;
+    *link = s;
+    s->len = (uint32_t)octets.len;
+    s->repeats = 0;
+    s->due = due_after(r, rng, now, 0);
+    if (octets.len > 0)
+        memcpy(s->octets, octets.at, octets.len);
+    return true;
+}
+
+bool window_replace_answer(struct window *w, uint32_t message_id, struct span octets,
+                           uint64_t asked_hash)
+{
+    struct kept **link = &w->kept;
+    while (*link != NULL && (*link)->id != message_id)
+        link = &(*link)->next;
+    struct kept *k = *link == NULL ? NULL : realloc(*link, sizeof *k + octets.len);
+    if (k == NULL)
+        return false;
+    *link = k;
+    k->len = (uint32_t)octets.len;
+    k->repeats = 0;
+    k->asked_hash = asked_hash;
+    if (octets.len > 0)
+        memcpy(k->octets, octets.at, octets.len);
     return true;
 }

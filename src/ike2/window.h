@@ -46,6 +46,7 @@ struct kept {
     struct kept *next; /* answered before this one */
     uint64_t asked_hash;
     uint32_t id, len;
+    uint8_t repeats; /* how often it was asked for again, since these octets were kept */
     uint8_t octets[];
 };
 
@@ -101,6 +102,15 @@ bool window_keep_answer(struct window *w, uint32_t message_id, struct span answe
                         uint64_t asked_hash);
 /* No later request of the peer was executed. */
 bool window_is_newest(const struct window *w, uint32_t message_id);
+/* Counts one more repetition of its request. */
+unsigned window_asked_again(struct window *w, uint32_t message_id);
+/* Other octets for the same content (RFC 7383 2.5.2). A request is then repeated as if it had just
+ * been sent for the first time. hash: of the request that asks for the answer now. false: no
+ * memory, or no such message; nothing is changed. */
+bool window_replace_request(struct window *w, uint32_t message_id, struct span octets,
+                            const struct retransmission *r, struct rng *rng, struct instant now);
+bool window_replace_answer(struct window *w, uint32_t message_id, struct span octets,
+                           uint64_t asked_hash);
 const struct kept *window_kept(const struct window *w, uint32_t message_id);
 
 /* How long until repetition number `repeats` is due, without jitter. */

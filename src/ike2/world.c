@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "finding/finding.h"
+#include "ike2/fragment.h"
 #include "ike2/inside.h"
 
 bool world_init(struct world *w, const struct world_options *o, const uint8_t seed[RNG_SEED_SIZE])
@@ -93,13 +94,17 @@ void world_clear(struct world *w)
 {
     free_gone(w);
     for (size_t i = 0; i < w->row_count; i++)
-        if (w->rows[i].sa != NULL)
+        if (w->rows[i].sa != NULL) {
+            fragment_clear(w, &w->rows[i].sa->joining);
             free_sa(w->rows[i].sa);
+        }
     free_records(w);
     size_t cursor = 0;
     struct half_open *h;
-    while ((h = map_next(&w->half_open_by_spi, &cursor, NULL)) != NULL)
+    while ((h = map_next(&w->half_open_by_spi, &cursor, NULL)) != NULL) {
+        fragment_clear(w, &h->joining);
         free_half_open(h);
+    }
     cursor = 0;
     struct waiting *waiting;
     while ((waiting = map_next(&w->waiting, &cursor, NULL)) != NULL) {
@@ -310,6 +315,7 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
             w->row_count--;
     }
     farewell_keep(w, sa);
+    fragment_clear(w, &sa->joining);
     sa->state = SA_GONE;
     sa->same_next = w->gone;
     w->gone = sa;
@@ -419,6 +425,7 @@ void world_half_open_drop(struct world *w, struct half_open *h)
     timers_remove(&w->half_timers, &h->timer);
     w->counters.half_open--;
     count_host(w, &h->path.remote, -1);
+    fragment_clear(w, &h->joining);
     free_half_open(h);
 }
 
@@ -575,6 +582,7 @@ void world_rearm(struct world *w, struct ike_sa *sa)
         if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)
             due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
     }
+    due = instant_earlier(due, fragment_due(sa));
     for (const struct child_sa *c = sa->children; c != NULL; c = c->next) {
         if (c->state == CHILD_SA_UP)
             due = instant_earlier(due, c->rekey_at);

@@ -86,10 +86,11 @@ struct world {
         struct sealer *sealer;
     } sealers[SEALERS_MAX];
     size_t sealer_count;
-    struct ike_sa *gone;    /* to be freed at the end of the step; linked by same_next */
-    uint64_t asked_hash;    /* of the request that is being handled */
-    uint32_t asked_id;      /* its message ID */
-    struct path asked_path; /* where it came from */
+    struct ike_sa *gone;          /* to be freed at the end of the step; linked by same_next */
+    uint32_t half_open_fragments; /* octets of memory */
+    uint64_t asked_hash;          /* of the request that is being handled */
+    uint32_t asked_id;            /* its message ID */
+    struct path asked_path;       /* where it came from */
     uint8_t scratch[SCRATCH_SIZE];
 };
 

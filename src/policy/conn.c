@@ -152,6 +152,30 @@ static void read_mobike(struct place *p, struct arena *a, const struct setting *
         policy_report_setting(p, CAUSE_CONF_NO_MOBIKE, s, "no, or not set", "");
 }
 
+static void read_fragmentation(struct place *p, struct arena *a, const struct setting *s,
+                               const struct field *f, void *into)
+{
+    (void)a, (void)f;
+    static const struct {
+        const char *word;
+        enum fragmentation fragmentation;
+    } words[] = {{"yes", FRAGMENTATION_YES},
+                 {"accept", FRAGMENTATION_ACCEPT},
+                 {"force", FRAGMENTATION_FORCE},
+                 {"no", FRAGMENTATION_NO}};
+    struct conn *conn = into;
+    struct span text;
+    if (!policy_one_value(p, s, &text))
+        return;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (value_is_word(text, words[i].word)) {
+            conn->fragmentation = words[i].fragmentation;
+            return;
+        }
+    }
+    policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "", "");
+}
+
 #define AT(name) offsetof(struct conn, name)
 
 static const struct field fields[] = {
@@ -165,6 +189,7 @@ static const struct field fields[] = {
     {"encap", policy_read_bool, AT(encap), 0},
     {"mobike", read_mobike, 0, 0},
     {"unique", read_unique, 0, 0},
+    {"fragmentation", read_fragmentation, 0, 0},
     {"dpd_delay", policy_read_time, AT(dpd_delay_s), 0},
     {"rekey_time", policy_read_time, AT(rekey_time_s), 0},
     {"over_time", policy_read_time, AT(over_time_s), 0},

@@ -202,6 +202,14 @@ struct child_conf {
 };
 enum { TFC_PADDING_MTU = UINT16_MAX };
 
+/* Of IKE messages, RFC 7383. Fragments of the peer are taken in any case, as in strongSwan. */
+enum fragmentation {
+    FRAGMENTATION_YES,    /* announced, and used where the peer announces it too */
+    FRAGMENTATION_ACCEPT, /* announced, but what we send stays whole */
+    FRAGMENTATION_FORCE,  /* differs from yes in IKEv1 only */
+    FRAGMENTATION_NO,     /* not announced */
+};
+
 /* A remote or local end as configured. */
 struct host_pattern {
     enum { HOST_ANY, HOST_ADDRESS, HOST_RANGE, HOST_NAME } kind;
@@ -220,6 +228,7 @@ struct conn {
     struct proposals proposals;
     bool encap;
     enum unique unique;
+    enum fragmentation fragmentation;
     uint64_t dpd_delay_s, rekey_time_s, over_time_s, rand_time_s;
     uint32_t keyingtries;
     enum childless childless;

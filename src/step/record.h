@@ -38,7 +38,8 @@ struct trail_entry {
     uint32_t at_ms; /* since the record began */
     uint32_t message_id;
     uint32_t payloads;    /* bit n: payload type 33 + n was in it */
-    uint16_t size;        /* octets of the IKE message */
+    uint16_t size;        /* octets of the IKE message, or of all its fragments */
+    uint16_t fragments;   /* 0: it came in one piece */
     uint16_t notifies[4]; /* first four notify types that matter (errors first), 0 = none */
     uint8_t exchange;
     uint8_t flags;

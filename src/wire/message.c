@@ -130,7 +130,8 @@ static void clear_message(struct message *m)
     m->sk_first_payload = 0;
     m->fragment = m->fragments = 0;
     m->sk_offset = 0;
-    m->sk_aad = m->sk_body = (struct span){NULL, 0};
+    m->sk_aad = m->sk_body = m->joined = (struct span){NULL, 0};
+    m->joined_size = 0;
 }
 
 bool wire_parse_message(struct span datagram, struct message *out, struct wire_error *why)

@@ -51,6 +51,9 @@ struct message {
     uint32_t sk_offset;           /* of the SK generic header */
     struct span sk_aad; /* from the header up to and with the SK(F) header: what is authenticated */
     struct span sk_body; /* IV, ciphertext, ICV */
+    /* Whoever joins fragments puts here what SK would hold, and how many octets came for it. */
+    struct span joined;
+    uint32_t joined_size;
 };
 
 /* Header only: for the decision on the raw datagram. false: shorter than a header, or the length

@@ -76,6 +76,8 @@ static bool parse_option(struct engine_options *o, const char *word)
         {"init_limit_half_open", offsetof(struct engine_options, init_limit_half_open)},
         {"records_per_s", offsetof(struct engine_options, records_per_s)},
         {"init_error_wait_ms", offsetof(struct engine_options, init_error_wait_ms)},
+        {"fragment_size", offsetof(struct engine_options, fragment_size)},
+        {"max_packet", offsetof(struct engine_options, max_packet)},
     };
     const char *equal = strchr(word, '=');
     for (size_t i = 0; equal != NULL && i < sizeof known / sizeof *known; i++)
@@ -256,6 +258,8 @@ static bool filter(struct script *s, enum filter_kind kind)
     int64_t ms = 0;
     if (h == NULL)
         return false;
+    uint16_t fragment = 0;
+    size_t larger = 0;
     for (size_t i = 3; i < s->count; i++) {
         if (strncmp(s->words[i], "exchange=", 9) == 0)
             exchange = (uint8_t)strtoul(s->words[i] + 9, NULL, 10);
@@ -263,10 +267,16 @@ static bool filter(struct script *s, enum filter_kind kind)
             response = 0;
         else if (strcmp(s->words[i], "response") == 0)
             response = 1;
+        else if (strncmp(s->words[i], "fragment=", 9) == 0)
+            fragment = (uint16_t)strtoul(s->words[i] + 9, NULL, 10);
+        else if (strncmp(s->words[i], "larger=", 7) == 0)
+            larger = strtoul(s->words[i] + 7, NULL, 10);
         else if (!parse_ms(s->words[i], &ms))
             return script_fail(s, "what is %s?", s->words[i]);
     }
     sim_filter(h, kind, count, exchange, response, ms);
+    s->sim.filters[s->sim.filter_count - 1].fragment = fragment;
+    s->sim.filters[s->sim.filter_count - 1].larger = larger;
     return true;
 }
 

@@ -130,6 +130,14 @@ static bool takes(struct sim_filter *f, const struct sim_host *from, const struc
         if (f->response >= 0 && is_response != (f->response == 1))
             return false;
     }
+    if (f->fragment != 0) {
+        struct message m;
+        if (!wire_parse_message(d->bytes, &m, &why) || m.fragment != f->fragment)
+            return false;
+    }
+    size_t headers = (d->local.family == FAMILY_V6 ? 40u : 20u) + 8u + (d->marker ? 4u : 0u);
+    if (f->larger != 0 && d->bytes.len + headers <= f->larger)
+        return false;
     if (f->left != UINT32_MAX)
         f->left--;
     return true;
@@ -592,7 +600,7 @@ void sim_filter(struct sim_host *from, enum filter_kind kind, unsigned count, ui
     if (kept == SIM_FILTERS_MAX)
         abort();
     s->filters[s->filter_count++] =
-        (struct sim_filter){from, kind, count, exchange, response, delay_ms};
+        (struct sim_filter){from, kind, count, exchange, response, delay_ms, 0, 0};
 }
 
 void sim_filters_clear(struct sim *s)

@@ -91,6 +91,8 @@ struct sim_filter {
     uint8_t exchange; /* 0 = any */
     int response;     /* -1 = any, 0 requests only, 1 responses only */
     int64_t delay_ms;
+    uint16_t fragment; /* 0 = any; else only SKF with this number */
+    size_t larger;     /* only datagrams with more octets than this, IP and UDP headers included */
 };
 
 struct sim_stream {
