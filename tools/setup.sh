@@ -11,7 +11,7 @@ clang='clang libclang-rt-dev llvm'
 style='clang-format clang-tidy'
 peers='charon-systemd strongswan-swanctl libstrongswan-standard-plugins libstrongswan-extra-plugins
        libcharon-extra-plugins libcharon-extauth-plugins strongswan-pki'
-network='iproute2 iputils-ping procps tcpdump iperf3'
+network='iproute2 iputils-ping procps tcpdump iperf3 nftables'
 
 wanted=
 for group in "$@"; do

@@ -49,6 +49,7 @@ lab_end() {
     if declare -F lab_check >/dev/null; then lab_check || status=1; fi
     ip netns del "$MOON" 2>/dev/null || true
     ip netns del "$SUN" 2>/dev/null || true
+    for ns in ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null || true; done
     [ -n "${KEEP:-}" ] && echo "kept: $LAB" || rm -rf "$LAB"
     exit "$status"
 }
