@@ -45,6 +45,7 @@ struct explore_case {
     struct range ikes, nets, twos, news;
     unsigned window; /* 0 or 1: as usual */
     bool is_deep;    /* only in the long run */
+    bool has_race;   /* nonces decide */
 };
 
 extern const struct explore_case explore_cases[];
