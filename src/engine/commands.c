@@ -43,7 +43,7 @@ static struct ike_sa *usable_sa(struct world *w, const char *conn)
     for (struct ike_sa *sa = world_sa_of_conn(w, conn); sa != NULL; sa = sa->same_next) {
         if (strcmp(sa->conn->name, conn) != 0)
             continue;
-        if (sa->state == SA_UP)
+        if (sa->state == SA_UP && sa->race_of == 0)
             return sa;
         if (sa->is_initiator && sa->setup != NULL)
             best = sa;
@@ -159,7 +159,7 @@ static size_t find_hits(struct world *w, const struct command *c, struct hit **o
         if (pass == 1 && only == NULL)
             break;
         for (struct ike_sa *sa = world_sa_after(w, 0); sa != NULL; sa = world_sa_after(w, sa->id)) {
-            if (sa->state == SA_REPLACED || sa->conn == NULL ||
+            if (sa->state == SA_REPLACED || sa->race_of != 0 || sa->conn == NULL ||
                 (c->ike_id != 0 && sa->id != c->ike_id) ||
                 (conn != NULL && !is_name(conn, sa->conn->name)))
                 continue;

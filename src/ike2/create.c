@@ -5,7 +5,7 @@
 #include "ike2/inside.h"
 
 /* A replaced IKE SA waits for its Delete longer than a peer repeats one (165 s by default). */
-enum { RETRY_MS = 2000, RETRY_JITTER_MS = 2000, REFUSED_RETRY_S = 60, REPLACED_LINGER_S = 180 };
+enum { REFUSED_RETRY_S = 60, REPLACED_LINGER_S = 180 };
 
 static bool write_nonce_ke(struct world *w, struct outgoing *o, struct task *t)
 {
@@ -489,7 +489,11 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
                        : old != NULL ? ASKED_REKEY_CHILD
                                      : ASKED_REKEY_UNKNOWN_CHILD;
     enum collide verdict = task_collide(sa, asked, old == NULL ? 0 : old->id);
-    /* An IKE SA that was replaced is being closed: only its Delete may follow (RFC 7296 2.8). */
+    /* An IKE SA that was replaced is being closed: only its Delete may follow (RFC 7296 2.8). On
+     * one that the peer made while we rekey too, the peer may know already that it survives; its
+     * children are not there yet (2.8.2). */
+    if (sa->race_of != 0)
+        verdict = COLLIDE_TEMPORARY_FAILURE;
     if (sa->state == SA_REPLACED && verdict != COLLIDE_CHILD_NOT_FOUND)
         verdict = COLLIDE_TEMPORARY_FAILURE;
     bool is_usual = verdict == COLLIDE_AS_USUAL || verdict == COLLIDE_AS_USUAL_RACE;
@@ -555,22 +559,10 @@ void create_resend(struct world *w, struct ike_sa *sa, struct task *t)
         send_child_request(w, sa, t);
 }
 
-static void retry_later(struct world *w, struct ike_sa *sa, const struct task *t)
+/* The IKE SA that the peer has made of the one that we rekey; NULL: none, or it is closed again. */
+static struct ike_sa *race_successor(struct world *w, const struct task *t)
 {
-    struct wish again = {
-        .kind = t->kind == TASK_REKEY_IKE     ? WISH_REKEY_IKE
-                : t->kind == TASK_REKEY_CHILD ? WISH_REKEY_CHILD
-                                              : WISH_CREATE_CHILD,
-        .child_id = t->child_id,
-        .not_before =
-            instant_after_ms(w->step.now, RETRY_MS + (int64_t)rng_below(w->rng, RETRY_JITTER_MS)),
-        .ticket = t->ticket,
-        .pair = t->pair,
-        .is_pair_only = t->is_pair_only,
-    };
-    if (t->kind == TASK_CREATE_CHILD)
-        again.child_name = strdup(t->conf->name);
-    exchange_wish(w, sa, again);
+    return t->race_ike == 0 || t->is_race_closed ? NULL : world_sa_by_id(w, t->race_ike);
 }
 
 static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct finding *why)
@@ -582,14 +574,15 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
     ike2_record_end(w, r, is_failure ? RESULT_FAILED : RESULT_CLOSED, ike2_phase(sa, r));
     if (t->spi_in != 0)
         world_free_esp_spi(w, t->spi_in);
-    struct child_sa *their_child = t->race_child == 0 ? NULL : child_by_id(sa, t->race_child);
+    struct child_sa *their_child =
+        t->race_child == 0 || t->is_race_closed ? NULL : child_by_id(sa, t->race_child);
     if (their_child != NULL) {
         /* Our rekeying came to nothing, but the peer's stands. */
         child_event_rekeyed(w, sa, their_child);
         world_outcome(w, t->ticket, true, NULL);
         return;
     }
-    struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
+    struct ike_sa *theirs = race_successor(w, t);
     if (theirs != NULL) {
         /* That one is the heir. */
         theirs->race_of = 0;
@@ -599,13 +592,16 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
         world_outcome(w, t->ticket, true, NULL);
         return;
     }
-    if (why->cause == CAUSE_CHILD_TEMPORARY_FAILURE) {
+    struct child_sa *old = t->kind == TASK_REKEY_CHILD ? child_by_id(sa, t->child_id) : NULL;
+    /* A child that the peer has made and does not use yet: it may not know our answer. */
+    bool is_early = old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND && old->is_waiting_for_use;
+    if (why->cause == CAUSE_CHILD_TEMPORARY_FAILURE || is_early) {
         retry_later(w, sa, t);
         return;
     }
+    retry_settled(sa);
     if (t->kind == TASK_CREATE_CHILD && child_retry_pair(w, sa, t, why))
         return;
-    struct child_sa *old = t->kind == TASK_REKEY_CHILD ? child_by_id(sa, t->child_id) : NULL;
     if (old != NULL && why->cause == CAUSE_CHILD_NOT_FOUND) {
         /* RFC 7296 2.25: the peer has no such child: delete it in silence and make it anew. */
         struct wish anew = {.kind = WISH_CREATE_CHILD,
@@ -688,13 +684,15 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     }
     struct child_sa *old = t->child_id == 0 ? NULL : child_by_id(sa, t->child_id);
     plan.replaces = old == NULL ? 0 : old->id;
-    struct child_sa *theirs = t->race_child == 0 ? NULL : child_by_id(sa, t->race_child);
-    bool survives = theirs == NULL || ours_survives(t, f.nonce);
+    struct child_sa *theirs =
+        t->race_child == 0 || t->is_race_closed ? NULL : child_by_id(sa, t->race_child);
+    bool survives = t->race_child == 0 || ours_survives(t, f.nonce);
+    bool is_all_closed = !survives && theirs == NULL; /* the winner is closed already */
     plan.use_at_once = survives;
-    plan.is_quiet = !survives;
+    plan.is_quiet = !survives && !is_all_closed;
     if (late_is_closed(sa, plan.spi_out)) {
         conclude_closed(w, t, &plan);
-        if (!survives)
+        if (!survives && theirs != NULL)
             child_event_rekeyed(w, sa, theirs);
         else if (theirs != NULL)
             theirs->state = CHILD_SA_REPLACED;
@@ -710,6 +708,7 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
     }
     struct record *r = t->record;
     t->record = NULL;
+    retry_settled(sa);
     ike2_record_child(r, c);
     if (t->kind == TASK_CREATE_CHILD)
         child_note_agreed(w, sa, &plan, r);
@@ -717,6 +716,10 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
         child_note_shrunk(w, sa, &plan, old, r);
     ike2_record_end(w, r, RESULT_UP, ike2_phase(sa, r));
     world_outcome(w, t->ticket, true, NULL);
+    if (is_all_closed) {
+        close_later(w, sa, c->id);
+        return;
+    }
     if (!survives) {
         /* theirs is used when the peer does: our answer about it may not be there yet. */
         child_event_rekeyed(w, sa, theirs);
@@ -802,10 +805,20 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
     }
     ike2_record_end(w, r, RESULT_UP, PHASE_REKEY);
     world_outcome(w, t->ticket, true, NULL);
-    struct ike_sa *theirs = t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
+    struct ike_sa *theirs = race_successor(w, t);
+    bool survives = t->race_ike == 0 || ours_survives(t, f.nonce);
     if (theirs != NULL)
         theirs->race_of = 0;
-    if (theirs != NULL && !ours_survives(t, f.nonce)) {
+    if (theirs == NULL && !survives) {
+        /* The winner is closed already: all of it ends, and what we made is ours to close. */
+        sa->state = SA_REPLACED;
+        sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
+        create_inherit(w, sa, heir);
+        info_begin_close_ike(w, heir, 0);
+        world_rearm(w, heir);
+        return;
+    }
+    if (theirs != NULL && !survives) {
         /* We close what we made; the peer closes the old one. */
         sa->state = SA_REPLACED;
         sa->deadline = instant_after_s(w->step.now, REPLACED_LINGER_S);
@@ -823,6 +836,7 @@ static void conclude_ike(struct world *w, struct ike_sa *sa, struct message *m, 
     }
     create_inherit(w, sa, heir);
     sa->state = SA_REPLACED;
+    heir->follows = sa->id;
     info_begin_close_ike(w, sa, 0);
 }
 

@@ -119,6 +119,11 @@ void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct fi
     }
     world_outcome(w, sa->close_ticket, true, NULL);
     sa->close_ticket = 0;
+    struct ike_sa *heir = sa->replaced_by == 0 ? NULL : world_sa_by_id(w, sa->replaced_by);
+    if (heir != NULL && heir->follows == sa->id) {
+        heir->follows = 0;
+        world_rearm(w, heir);
+    }
     if (was_up) {
         struct effect *fx = world_event(w, EVENT_IKE_DOWN, sa, NULL);
         struct finding *copy = why == NULL ? NULL : arena_alloc(&w->arena, sizeof *copy);

@@ -153,8 +153,9 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
     child_remove_outbound(w, c);
     for (struct task *t = sa->tasks; t != NULL; t = t->next)
         if (t->race_child == c->id) {
-            /* The peer lost the race (RFC 7296 2.8.1) and knows it before us. */
-            t->race_child = 0;
+            /* The peer lost the race (RFC 7296 2.8.1) and knows it before us; or it won, and its
+             * user has closed the child: our answer will tell. */
+            t->is_race_closed = true;
             c->state = CHILD_SA_REPLACED;
         }
     if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
@@ -176,6 +177,25 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
     ike2_record_end(w, r, RESULT_CLOSED, PHASE_ESTABLISHED);
 }
 
+/* The child that the peer names, and the IKE SA on which it hangs: that may be another one than the
+ * peer's message came on, around a rekeying of the IKE SA (RFC 7296 2.8.2). */
+static struct child_sa *find_named(struct world *w, struct ike_sa *sa, uint32_t spi,
+                                   struct ike_sa **owner)
+{
+    enum { HOPS_MAX = 4 };
+    struct ike_sa *at = sa;
+    for (unsigned hop = 0; at != NULL && hop < HOPS_MAX; hop++) {
+        struct child_sa *c = child_by_spi_out(at, spi);
+        if (c != NULL) {
+            *owner = at;
+            return c;
+        }
+        uint32_t next = at->state == SA_REPLACED ? at->replaced_by : at->race_of;
+        at = next == 0 ? NULL : world_sa_by_id(w, next);
+    }
+    return NULL;
+}
+
 /* Answers the Delete payloads for CHILD SAs; the SPIs of ours that go with them are written into
  * the answer. */
 static void answer_delete(struct world *w, struct ike_sa *sa, const struct delete_payload *d,
@@ -184,26 +204,28 @@ static void answer_delete(struct world *w, struct ike_sa *sa, const struct delet
     struct reader spis = reader_of(d->spis);
     for (uint16_t i = 0; i < d->spi_count && d->spi_size == 4; i++) {
         uint32_t spi = take_u32(&spis);
-        struct child_sa *c = child_by_spi_out(sa, spi);
+        struct ike_sa *owner = NULL;
+        struct child_sa *c = find_named(w, sa, spi, &owner);
         struct wish dropped;
         if (c == NULL) {
             late_note_close(sa, spi);
             continue;
         }
-        enum collide verdict = task_collide(sa, ASKED_CLOSE_CHILD, c->id);
+        enum collide verdict = task_collide(owner, ASKED_CLOSE_CHILD, c->id);
         if (verdict != COLLIDE_NO_DELETE)
             write_delete_child(o, c->spi_in);
-        while (wish_remove(&sa->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
+        while (wish_remove(&owner->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
             world_outcome(w, dropped.ticket, true, NULL);
-        while (wish_remove(&sa->wishes, WISH_REKEY_CHILD, c->id, &dropped)) {
+        while (wish_remove(&owner->wishes, WISH_REKEY_CHILD, c->id, &dropped)) {
             struct finding why;
             peer_closed(w, c, &why);
-            world_outcome(w, dropped.ticket, false, &why);
+            /* Rekeyed by the peer meanwhile: as wished. */
+            world_outcome(w, dropped.ticket, c->state == CHILD_SA_REPLACED, &why);
         }
         if (verdict == COLLIDE_NO_DELETE)
             child_remove_outbound(w, c); /* both close it: ours goes when our Delete is answered */
         else
-            closed_by_peer(w, sa, c);
+            closed_by_peer(w, owner, c);
     }
 }
 
@@ -245,11 +267,12 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     }
 
     if (sa->race_of != 0 && sa->state == SA_UP) {
-        /* The peer lost the race (RFC 7296 2.8.2) and knows it before us. */
+        /* The peer lost the race (RFC 7296 2.8.2) and knows it before us; or it won, and its user
+         * has closed the IKE SA: our answer will tell. */
         struct ike_sa *old = world_sa_by_id(w, sa->race_of);
         struct task *ours = old == NULL ? NULL : task_of_kind(old, TASK_REKEY_IKE);
         if (ours != NULL && ours->race_ike == sa->id) {
-            ours->race_ike = 0;
+            ours->is_race_closed = true;
             sa->state = SA_REPLACED;
         }
     }

@@ -326,6 +326,13 @@ enum collide task_collide(const struct ike_sa *sa, enum asked asked, uint32_t ch
 /* The wish can be served now: RFC 7296 2.3, 2.25; see exchange_next(). */
 bool task_allows(const struct ike_sa *sa, const struct wish *wish);
 
+/* ---- retry.c ---- */
+
+/* TEMPORARY_FAILURE: the wish comes back later, or the IKE SA ends. RFC 7296 2.25. */
+void retry_later(struct world *w, struct ike_sa *sa, const struct task *t);
+/* An exchange came to an end, good or bad. */
+void retry_settled(struct ike_sa *sa);
+
 /* ---- late.c ---- */
 
 /* Our request for a child is unanswered: the peer may know of one that we do not. */

@@ -92,6 +92,7 @@ struct task {
     /* The peer rekeyed the same SA meanwhile (RFC 7296 2.8.1, 2.8.2): what it made, and the lower
      * nonce of its exchange. */
     uint32_t race_child, race_ike;
+    bool is_race_closed; /* the peer has closed it: as the loser, or by its user's wish */
     uint8_t race_low[256];
     uint16_t race_low_len;
 };
@@ -183,24 +184,27 @@ struct ike_sa {
     bool has_announced;          /* our window: RFC 7296 2.3 */
     bool is_rekeyed_for_ids;     /* or wants to be: the message IDs come near their end */
     struct instant may_tell_ids; /* the next INVALID_MESSAGE_ID to the peer */
-    uint32_t race_of;            /* the peer made it while we rekey this SA too; not settled yet */
-    uint64_t close_ticket;       /* a command that waits for the end, 0 = none */
+    uint32_t follows; /* id of the SA that it replaced, while our Delete for that is unanswered */
+    uint32_t race_of; /* the peer made it while we rekey this SA too; not settled yet */
+    /* Peer's SPIs that it has closed before we know of them; see late.c */
+    uint32_t late_closed[LATE_CLOSED_MAX];
+    uint8_t late_closed_next;
+    uint8_t refused_times; /* TEMPORARY_FAILURE in a row; see retry.c */
+    struct instant refused_since;
+    uint64_t close_ticket; /* a command that waits for the end, 0 = none */
     /* unique.c: which two identities it stands between, and since when. */
     uint8_t ids[IDS_LEN];
     bool has_ids, is_first_initiator;     /* we began the first of the SAs that rekeying made */
     struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
     struct instant began, authenticated;  /* of that first one */
     struct instant doomed_at;             /* a newer one takes its place then */
-    /* Peer's SPIs that it has closed before we know of them; see late.c */
-    uint32_t late_closed[LATE_CLOSED_MAX];
-    uint8_t late_closed_next;
     /* nat.c */
     struct instant sent, keepalive_at, nat_told; /* sent: the last IKE message or keepalive */
     uint32_t newest_answer;                      /* message ID */
-    struct fragment_set *joining; /* fragments that came, owned; NULL = none */
-    uint16_t fragment_limit;      /* datagrams larger than this were lost; 0 = none that we know */
-    bool may_fragment;            /* both have announced it, RFC 7383 2.3 */
-    bool has_shrunk;              /* what is in flight was cut smaller */
+    struct fragment_set *joining;                /* fragments that came, owned; NULL = none */
+    uint16_t fragment_limit; /* datagrams larger than this were lost; 0 = none that we know */
+    bool may_fragment;       /* both have announced it, RFC 7383 2.3 */
+    bool has_shrunk;         /* what is in flight was cut smaller */
 };
 
 /* task.c: our exchange of this kind in flight; that about this child, rekeying or closing it. NULL:

@@ -127,6 +127,12 @@ enum collide task_collide(const struct ike_sa *sa, enum asked asked, uint32_t ch
 
 bool task_allows(const struct ike_sa *sa, const struct wish *wish)
 {
+    if (sa->race_of != 0) /* which of the two new IKE SAs survives is not settled: RFC 7296 2.8.2 */
+        return false;
+    /* The peer must know first which SA this one replaces: else it could take our Delete for the
+     * end of a lost race (RFC 7296 2.8.2), and go on with children that we have closed. */
+    if (wish->kind == WISH_CLOSE_IKE && sa->follows != 0)
+        return false;
     if (sa->tasks == NULL)
         return true;
     const struct task *first = sa->tasks;

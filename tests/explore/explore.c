@@ -1,4 +1,4 @@
-/* explore [--faults N] [--seeds N] [--jobs N] [--deep] [--case NAME] [--doc FILE]
+/* explore [--faults N] [--seeds N] [--jobs N] [--deep] [--case NAME] [--doc FILE] [--verbose]
  *
  * Walks all cases; explore.h says how. Exit 1: something is wrong, and the steps that lead there
  * are printed. */
@@ -20,6 +20,9 @@ struct result {
     char reason[REASON_MAX];
     size_t step_count;
     char trace[STEPS_MAX][56];
+    struct possible taken[STEPS_MAX];
+    enum traffic traffic;
+    unsigned faults;
 };
 
 /* Of one case: all its processes write here, never two at once. */
@@ -31,7 +34,7 @@ struct shared {
 static struct shared *shared;
 static struct {
     unsigned faults, seeds, jobs;
-    bool is_deep;
+    bool is_deep, is_verbose;
     const char *doc, *only;
 } option = {.faults = 1, .jobs = 2};
 
@@ -101,22 +104,6 @@ static void take_out(struct walk *w, size_t i)
 
 /* ---- steps ---- */
 
-enum step_kind {
-    STEP_COMMAND,
-    STEP_DELIVER,
-    STEP_PACKET,
-    STEP_TIMER,
-    STEP_LOSE,
-    STEP_TWICE,
-    STEP_LATE
-};
-
-struct possible {
-    enum step_kind kind;
-    unsigned number; /* of the command, message or host */
-    uint32_t spi;
-};
-
 /* An SA on which this host sends and whose other end has not seen a packet; 0: none. */
 static uint32_t new_use(const struct walk *w, unsigned h)
 {
@@ -176,6 +163,7 @@ static void tell(struct walk *w, const struct possible *p)
                                         "LOSE",    "DELIVER TWICE", "HOLD BACK"};
     if (w->step_count == STEPS_MAX)
         return;
+    w->taken[w->step_count] = *p;
     char *text = w->steps[w->step_count++];
     const size_t size = sizeof w->steps[0];
     const char *const hosts[] = {"left", "right"};
@@ -269,6 +257,7 @@ static void fail(const struct walk *w)
     memcpy(r->reason, w->reason, sizeof r->reason);
     r->step_count = w->step_count;
     memcpy(r->trace, w->steps, sizeof r->trace);
+    memcpy(r->taken, w->taken, sizeof r->taken);
 }
 
 /* From this state on; does not come back in the forked processes. */
@@ -413,6 +402,22 @@ static bool set_up(struct walk *w, const struct explore_case *c, unsigned seed,
     return true;
 }
 
+/* What led to the failure once more, with all that the engines do. */
+static void replay(const struct explore_case *c)
+{
+    static struct walk w;
+    struct result *r = &shared->result;
+    if (!set_up(&w, c, r->seed, r->traffic, r->faults))
+        die("the beginning does not come up");
+    w.sim.log = stdout;
+    for (size_t i = 0; i < r->step_count; i++) {
+        printf("-- %zu. %s\n", i + 1, r->trace[i]);
+        do_step(&w, &r->taken[i]);
+    }
+    fflush(stdout);
+    sim_clear(&w.sim);
+}
+
 /* With faults, traffic flows at once (or, in the long run, not at all either); when it begins is a
  * step of its own only where nothing else goes wrong, or the states would be too many. Seeds decide
  * whose nonce is the lowest. */
@@ -429,12 +434,17 @@ static void walk_case(const struct explore_case *c)
         for (size_t i = 0; i < count; i++) {
             memset(shared->seen, 0, sizeof shared->seen);
             shared->result.seed = seed;
+            shared->result.traffic = rounds[i].traffic;
+            shared->result.faults = rounds[i].faults;
             if (!set_up(&w, c, seed, rounds[i].traffic, rounds[i].faults))
                 die("the beginning does not come up");
             go_on(&w);
             sim_clear(&w.sim);
-            if (shared->result.is_wrong)
+            if (shared->result.is_wrong) {
+                if (option.is_verbose)
+                    replay(c);
                 return;
+            }
         }
 }
 
@@ -565,6 +575,8 @@ int main(int argc, char **argv)
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--deep") == 0)
             option.is_deep = true;
+        else if (strcmp(argv[i], "--verbose") == 0)
+            option.is_verbose = true;
         else if (strcmp(argv[i], "--faults") == 0 && has_value)
             option.faults = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seeds") == 0 && has_value)

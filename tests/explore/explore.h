@@ -66,6 +66,23 @@ enum traffic {
     TRAFFIC_NONE,
 };
 
+/* A step that can be taken. */
+enum step_kind {
+    STEP_COMMAND,
+    STEP_DELIVER,
+    STEP_PACKET,
+    STEP_TIMER,
+    STEP_LOSE,
+    STEP_TWICE,
+    STEP_LATE
+};
+
+struct possible {
+    enum step_kind kind;
+    unsigned number; /* of the command, message or host */
+    uint32_t spi;
+};
+
 struct walk {
     const struct explore_case *is;
     struct sim sim;
@@ -77,6 +94,7 @@ struct walk {
     unsigned faults_left, timers;
     /* The steps from the beginning, for the report of a failure. */
     char steps[STEPS_MAX][56];
+    struct possible taken[STEPS_MAX];
     size_t step_count;
     char reason[REASON_MAX];
 };
