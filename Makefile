@@ -15,6 +15,12 @@ test:
 	@tools/setup.sh test $(if $(wildcard tests/interop/run),interop)
 	@tools/test.sh
 
+# All peers with all cases.
+interop:
+	@tools/setup.sh check interop
+	@tools/build.sh build
+	@tests/interop/matrix/run --out build/interop
+
 demo:
 	@tools/setup.sh demo
 	@tools/build.sh build
@@ -48,4 +54,4 @@ install:
 clean:
 	rm -rf build build-*
 
-.PHONY: all check test demo bench fuzz docs analyze install clean
+.PHONY: all check test interop demo bench fuzz docs analyze install clean

@@ -12,6 +12,8 @@ style='clang-format clang-tidy'
 peers='charon-systemd strongswan-swanctl libstrongswan-standard-plugins libstrongswan-extra-plugins
        libcharon-extra-plugins libcharon-extauth-plugins strongswan-pki'
 network='iproute2 iputils-ping procps tcpdump iperf3 nftables'
+# The matrix of peers: folder roots, and a kernel with ESP and PF_KEY.
+matrix='mmdebstrap debian-archive-keyring util-linux user-mode-linux busybox-static'
 
 wanted=
 for group in "$@"; do
@@ -22,7 +24,7 @@ for group in "$@"; do
     fuzz) wanted="$wanted $compiler $libraries $unit $clang" ;;
     bench) wanted="$wanted $compiler $libraries $network" ;;
     demo) wanted="$wanted $compiler $libraries $unit $network $peers" ;;
-    interop) wanted="$wanted $network $peers" ;;
+    interop) wanted="$wanted $network $peers $matrix" ;;
     *)
         echo "setup.sh: no group is called $group" >&2
         exit 2

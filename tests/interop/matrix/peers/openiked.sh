@@ -1,0 +1,103 @@
+# OpenIKED (iked): the functions of a peer, see ../README.md. Sourced by one.
+# It takes a new configuration by a new start: no command waits for what it begins, and a policy that is there stays.
+# On Linux its ESP with AES-GCM is dropped, and HMAC-SHA2-256 for ESP cannot be installed.
+
+PEER_IKE=aes256-sha256-x25519
+PEER_ESP=aes256-sha384
+PEER_OTHER_IKE=aes128-sha256-modp2048
+PEER_OTHER_ESP=aes128-sha384
+PEER_REKEYS=lifetime
+
+peer_version_of() { chroot "$1" iked -V 2>&1 | sed -n 's/^OpenIKED \([0-9.]*\).*/OpenIKED \1/p'; }
+
+words() {
+    case $1 in
+    aes256-sha256-x25519) echo "ikesa auth hmac-sha2-256 enc aes-256 prf hmac-sha2-256 group curve25519" ;;
+    aes128-sha256-modp2048) echo "ikesa auth hmac-sha2-256 enc aes-128 prf hmac-sha2-256 group modp2048" ;;
+    aes256-sha384) echo "childsa auth hmac-sha2-384 enc aes-256 noesn" ;;
+    aes128-sha384) echo "childsa auth hmac-sha2-384 enc aes-128 noesn" ;;
+    *) fail "no words for $1" ;;
+    esac
+}
+
+peer_start() {
+    ip -n "$SUN" route add 10.1.0.0/16 dev eth0 2>/dev/null || true
+    ip -n "$SUN" -6 route add fd01::/64 dev eth0 2>/dev/null || true
+}
+start_iked() {
+    kill_iked
+    start_peer iked -d -v -f /lab/iked.conf -s /run/iked.sock
+    echo "$PEER_PID" >"$LAB/sun/pid"
+    cat "$LAB/sun/stdout" >>"$LAB/sun/iked.log" 2>/dev/null || true
+    local try
+    for try in {1..60}; do
+        kill -0 "$PEER_PID" || break
+        ! ikectl show sa >/dev/null 2>&1 || return 0
+        sleep 0.2
+    done
+    fail "iked does not answer after $try tries"
+}
+# Cells run in subshells: what one starts, the next has to find.
+kill_iked() {
+    [ -s "$LAB/sun/pid" ] || return 0
+    kill "$(cat "$LAB/sun/pid")" 2>/dev/null || true
+    wait_for 10 iked_gone || kill -9 "$(cat "$LAB/sun/pid")" 2>/dev/null || true
+    rm -f "$LAB/sun/pid"
+    ip -n "$SUN" xfrm state flush
+    ip -n "$SUN" xfrm policy flush
+}
+iked_gone() { ! kill -0 "$(cat "$LAB/sun/pid")"; }
+ikectl() {
+    PEER_PID=$(cat "$LAB/sun/pid")
+    in_peer ikectl -s /run/iked.sock "$@"
+}
+peer_log() { cat "$LAB/sun/stdout"; }
+
+# The policy is kept, to be started again as an active one.
+policy() { # active|passive NAME LOCAL_TS REMOTE_TS
+    local from to flows=
+    for from in ${3//,/ }; do
+        for to in ${4//,/ }; do
+            case $from/$to in *:*/*.* | *.*/*:*) ;; *) flows+=" from $from to $to" ;; esac
+        done
+    done
+    echo "ikev2 \"$2\" $1 esp$flows local ${P[local_addr]} peer ${P[remote_addr]} $(words "${P[ike]}") $(words "${P[esp]}")" \
+        "srcid ${P[local_id]} dstid ${P[remote_id]} ikelifetime ${P[ike_life]}" \
+        "lifetime $([ "${P[child_life]}" = 0 ] && echo 3600 || echo "${P[child_life]}") psk \"${P[secret]}\""
+}
+write_policy() { # active|passive
+    {
+        echo "set dpd_check_interval ${P[dpd]}"
+        [ "${P[fragment]}" = 0 ] && echo "set nofragmentation" || echo "set fragmentation"
+        policy "$1" lan "${P[local_ts]}" "${P[remote_ts]}"
+    } >"$LAB/sun/iked.conf"
+    chmod 600 "$LAB/sun/iked.conf"
+}
+peer_load() {
+    write_policy passive
+    cp "$LAB/sun/iked.conf" "$LAB/sun/passive.conf"
+    sed 's/^\(ikev2 "[a-z]*"\) passive/\1 active/' "$LAB/sun/passive.conf" >"$LAB/sun/active.conf"
+    start_iked
+}
+peer_up() {
+    cat "$LAB/sun/active.conf" >"$LAB/sun/iked.conf"
+    start_iked
+}
+peer_quiet() { kill_iked; }
+peer_show() { ikectl show sa; }
+peer_has() {
+    local list
+    list=$(peer_show)
+    echo "$(grep -c '^iked_sas:.* ESTABLISHED' <<<"$list") $(grep -cE '^ +sa_childsas:.* in ' <<<"$list")"
+}
+peer_down_ike() { ikectl reset id moon.example; }
+# ikectl has no command for it: the lifetimes do it.
+peer_rekey_child() { remark "by the lifetime of the peer: no command of it rekeys"; }
+peer_rekey_ike() { remark "by the lifetime of the peer: no command of it rekeys"; }
+
+peer_cannot() { # CASE ROLE
+    case $1:$2 in
+    delete_child:peer) echo "no command closes a CHILD SA" ;;
+    second_child:*) echo "a policy is one IKE SA with one CHILD SA" ;;
+    esac
+}
