@@ -307,11 +307,24 @@ struct sa_worker *esp_sa_worker(struct sa *sa, unsigned worker)
     return c;
 }
 
+static bool is_one_host(const struct selectors *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct selector *s = &list->at[i], *first = &list->at[0];
+        if (s->is_dynamic || s->family != first->family || memcmp(s->from, s->to, 16) != 0 ||
+            memcmp(s->from, first->from, 16) != 0)
+            return false;
+    }
+    return list->count > 0;
+}
+
 /* What the data plane cannot do, as text; NULL: it can. */
 static const char *unfit(const struct sa_spec *s)
 {
-    if (s->mode != MODE_TUNNEL)
-        return "a mode other than tunnel";
+    if (s->mode != MODE_TUNNEL && s->mode != MODE_TRANSPORT)
+        return "a mode other than tunnel and transport";
+    if (s->mode == MODE_TRANSPORT && (!is_one_host(&s->local_ts) || !is_one_host(&s->remote_ts)))
+        return "selectors of transport mode that are not one host on each side";
     if (s->spi < SPI_MIN)
         return "a reserved SPI";
     if (s->encr == NULL || !s->encr->for_esp)
@@ -346,12 +359,16 @@ static bool sa_fill(struct esp_db *db, struct sa *sa, const struct sa_spec *s)
     sa->iv_len = s->encr->iv_len;
     sa->icv_len = (uint8_t)crypto_icv_len(s->encr, s->integ);
     sa->align = s->encr->block > 4 ? s->encr->block : 4; /* RFC 4303 2.4 */
+    sa->is_transport = s->mode == MODE_TRANSPORT;
+    sa->mends_checksums = s->mends_checksums;
+    sa->pad_to = s->pad_to;
     sa->soft_bytes = s->soft_bytes;
     sa->soft_packets = s->soft_packets;
     sa->hard_bytes = s->hard_bytes;
     sa->hard_packets = s->hard_packets;
     if (!esp_filter_from(&s->local_ts, &sa->local) || !esp_filter_from(&s->remote_ts, &sa->remote))
         return false;
+    sa->local.takes_fragments = sa->remote.takes_fragments = s->takes_fragments;
     if (s->is_inbound) {
         sa->inbound = calloc(1, sizeof *sa->inbound);
         if (sa->inbound == NULL)

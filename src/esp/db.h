@@ -80,6 +80,8 @@ struct sa {
     const struct integ *integ;
     struct child_keys keys;
     uint8_t iv_len, icv_len, align;
+    bool is_transport, mends_checksums;
+    uint16_t pad_to; /* RFC 4303 2.7: inner packets are padded to this; 0 = not */
     struct filter local, remote;
     uint64_t soft_bytes, soft_packets, hard_bytes, hard_packets;
     _Atomic(struct ends *) ends;
@@ -150,6 +152,16 @@ void esp_sa_free(struct sa *sa);
 /* Around each change: mutex and read lock; a thread that is no reader is one meanwhile. */
 bool esp_change_begin(struct esp_db *db);
 void esp_change_end(struct esp_db *db, bool is_guest);
+
+/* ---- transport.c ---- */
+
+/* Octets of the IP header of a host's packet, which is not sealed; what follows it. */
+uint32_t esp_header_before(const struct esp_packet *p, const struct inner *in,
+                           uint8_t *next_header);
+/* Makes a packet of p of what was inside: text, of this length, with the IP header before it.
+ * false: it would be too large. */
+bool esp_header_again(const struct sa *sa, struct esp_packet *p, uint8_t *text, uint32_t len,
+                      uint8_t next_header);
 
 /* ---- rule.c ---- */
 

@@ -79,13 +79,15 @@ enum esp_drop {
     ESP_SEQ_EXHAUSTED,
     ESP_LIFETIME,
     ESP_WRONG_WORKER, /* opened by another worker than the one in the SPI's first octet */
+    ESP_FRAGMENT,     /* transport mode takes whole datagrams only */
     ESP_DROP_COUNT,
 };
 
 /* One packet. `data` points into a buffer that has ESP_HEADROOM free octets before data and can be
  * written up to data + capacity; to seal, capacity is at least len + ESP_TAILROOM (else too big).
  * Seal moves data back by at most 24 octets (SPI, sequence number, IV) or, for ESP_REPLY, 48; open
- * moves it forward. In place: nothing else is written. capacity follows data. */
+ * moves it forward, or in transport mode back by at most 32. In place: nothing else is written.
+ * capacity follows data. */
 struct esp_packet {
     uint8_t *data;
     uint32_t len;
@@ -119,10 +121,10 @@ struct esp_notices {
  * (the caller puts UDP or IP before it). A packet that does not fit the path: ESP_REPLY if its
  * outer header would have DF (copy_df, and the inner packet is IPv6 or has DF), else it is sealed
  * with outer_df false and the kernel fragments the outer packet. Open: data, len are an ESP packet
- * from the SPI on (or a NAT keepalive); with ESP_SEND they are the inner IP packet. Of packets of
- * one SA in one call the sequence numbers rise with the index. notices is emptied first. worker: of
- * the calling thread. now_ms: any monotonic milliseconds (for the once-a-second notices). pmtu:
- * looked up from esp_set_pmtu(). */
+ * from the SPI on (or a NAT keepalive); with ESP_SEND they are the inner IP packet, in transport
+ * mode with an IP header made anew. Of packets of one SA in one call the sequence numbers rise with
+ * the index. notices is emptied first. worker: of the calling thread. now_ms: any monotonic
+ * milliseconds (for the once-a-second notices). pmtu: looked up from esp_set_pmtu(). */
 void esp_seal(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,
               int64_t now_ms, struct esp_notices *notices);
 void esp_open(struct esp_db *db, unsigned worker, struct esp_packet *packets, size_t count,

@@ -86,6 +86,7 @@ static bool parse_ipv4(struct span packet, struct inner *out)
     out->family = FAMILY_V4;
     out->tos = h[1];
     out->df = (fragment & 0x4000) != 0;
+    out->is_fragment = (fragment & 0x3fff) != 0;
     out->is_later_fragment = (fragment & 0x1fff) != 0;
     out->protocol = h[9];
     out->src = ipv4_number(h + 12);
@@ -114,6 +115,7 @@ static bool parse_extensions(struct reader *r, uint8_t next, struct inner *out)
             if (!good(r))
                 return false;
             next = e.at[0];
+            out->is_fragment = ((unsigned)e.at[2] << 8 | (e.at[3] & 0xf9)) != 0;
             if (((unsigned)e.at[2] << 8 | (e.at[3] & 0xf8)) != 0) {
                 out->protocol = next;
                 out->is_later_fragment = true;
@@ -210,7 +212,7 @@ static uint16_t exactness_of(const struct end *e)
 
 bool esp_filter_from(const struct selectors *s, struct filter *out)
 {
-    *out = (struct filter){NULL, 0};
+    *out = (struct filter){NULL, 0, false};
     if (s->count == 0)
         return true;
     out->at = calloc(s->count, sizeof *out->at);
@@ -239,7 +241,7 @@ bool esp_filter_from(const struct selectors *s, struct filter *out)
 void esp_filter_clear(struct filter *f)
 {
     free(f->at);
-    *f = (struct filter){NULL, 0};
+    *f = (struct filter){NULL, 0, false};
 }
 
 static bool is_not_above(const struct ip_number *x, const struct ip_number *y)
@@ -248,7 +250,7 @@ static bool is_not_above(const struct ip_number *x, const struct ip_number *y)
 }
 
 static bool end_fits(const struct end *e, const struct inner *in, const struct ip_number *address,
-                     uint16_t port)
+                     uint16_t port, bool takes_fragments)
 {
     if (e->family != in->family || (e->protocol != 0 && e->protocol != in->protocol))
         return false;
@@ -257,7 +259,7 @@ static bool end_fits(const struct end *e, const struct inner *in, const struct i
     if (is_any_port(e))
         return true;
     if (!in->has_ports)
-        return is_opaque(e);
+        return is_opaque(e) || (in->is_later_fragment && takes_fragments);
     return e->port_from <= port && port <= e->port_to;
 }
 
@@ -267,7 +269,8 @@ unsigned esp_filter_fits(const struct filter *f, const struct inner *in, bool is
     uint16_t port = is_source ? in->src_port : in->dst_port;
     unsigned best = 0;
     for (size_t i = 0; i < f->count; i++)
-        if (f->at[i].exactness >= best && end_fits(&f->at[i], in, address, port))
+        if (f->at[i].exactness >= best &&
+            end_fits(&f->at[i], in, address, port, f->takes_fragments))
             best = f->at[i].exactness + 1U;
     return best;
 }

@@ -28,7 +28,7 @@ struct inner {
     uint8_t family;              /* enum family */
     uint8_t protocol;            /* behind the IPv6 extension headers */
     bool has_ports;              /* false in fragments but the first */
-    bool is_later_fragment;
+    bool is_fragment, is_later_fragment;
     uint8_t tos;  /* traffic class */
     bool df;      /* nobody on the way may fragment: IPv4 with DF, IPv6 */
     uint32_t len; /* as the header says; at most the packet's */
@@ -52,6 +52,7 @@ struct end {
 struct filter {
     struct end *at;
     size_t count;
+    bool takes_fragments; /* later fragments fit whatever the ports are: RFC 4301 7.3 */
 };
 
 /* To the heap. false: no memory. */

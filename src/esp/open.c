@@ -186,6 +186,26 @@ static bool is_padding(struct span s)
     return true;
 }
 
+/* The IP header is the host's own again; RFC 4301 5.2: then the selectors. */
+static void unpack_transport(struct open_run *run, struct esp_packet *p, uint8_t *text,
+                             uint32_t len, uint8_t next_header)
+{
+    const struct sa *sa = run->sa;
+    struct inner in;
+    if (!esp_header_again(sa, p, text, len, next_header) ||
+        !esp_parse_inner(span_of(p->data, p->len), &in)) {
+        drop(run, p, ESP_BAD_INNER);
+        return;
+    }
+    if (esp_filter_fits(&sa->remote, &in, true) == 0 ||
+        esp_filter_fits(&sa->local, &in, false) == 0) {
+        drop(run, p, ESP_WRONG_SELECTOR);
+        return;
+    }
+    run->bytes += in.len;
+    p->verdict = ESP_SEND;
+}
+
 /* What was inside, behind the ICV. text: payload, padding, trailer. */
 static void unpack(struct open_run *run, struct esp_packet *p, uint8_t *text, size_t text_len)
 {
@@ -204,6 +224,10 @@ static void unpack(struct open_run *run, struct esp_packet *p, uint8_t *text, si
     run->remote = p->remote;
     if (next_header == IP_PROTOCOL_NONE) {
         p->verdict = ESP_DUMMY;
+        return;
+    }
+    if (sa->is_transport) {
+        unpack_transport(run, p, text, (uint32_t)payload.len, next_header);
         return;
     }
     struct inner in;

@@ -56,7 +56,8 @@ static struct rule *search(const struct table *t, const struct inner *in)
 static uint64_t rest_of(const struct inner *in)
 {
     return (uint64_t)in->src_port << 48 | (uint64_t)in->dst_port << 32 |
-           (uint64_t)in->protocol << 16 | (uint64_t)in->family << 8 | in->has_ports;
+           (uint64_t)in->protocol << 16 | (uint64_t)in->family << 8 |
+           (uint64_t)in->is_later_fragment << 1 | in->has_ports;
 }
 
 static size_t slot_of(const struct inner *in, uint64_t rest)

@@ -9,12 +9,13 @@
 /* RFC 4303 2.4: 1, 2, 3 …; copied whole, the trailer overwrites what is too much. */
 static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
-enum { TRAILER_LEN = 2, OUTER_MAX = 65535 };
+enum { TRAILER_LEN = 2, OUTER_MAX = 65535, USUAL_MTU = 1500 };
 
 /* Where a packet goes. */
 struct plan {
     struct sa *sa; /* NULL: nothing to seal, or done */
     uint8_t next_header;
+    uint32_t tfc; /* octets of TFC padding, RFC 4303 2.7 */
 };
 
 struct seal_run {
@@ -84,24 +85,44 @@ static uint16_t path_mtu(struct path *p, int64_t now_ms)
     return mtu;
 }
 
-/* false: p has its verdict. */
+static uint32_t inner_fitting(const struct sa *sa, const struct ends *ends, uint32_t max)
+{
+    return inner_max(max > ends->outer_len ? max - ends->outer_len : 0, sa->iv_len, sa->icv_len,
+                     sa->align);
+}
+
+/* So that all packets are of one size, as far as the path and the buffer carry it. */
+static uint32_t tfc_padding(const struct sa *sa, const struct esp_packet *p, const struct inner *in,
+                            uint32_t fitting)
+{
+    uint32_t wanted = sa->pad_to < fitting ? sa->pad_to : fitting;
+    uint32_t room = p->capacity - ESP_TAILROOM;
+    if (wanted > room)
+        wanted = room;
+    return wanted > in->len ? wanted - in->len : 0;
+}
+
+/* bare: octets of the packet's IP header that are not sealed (transport mode). false: p has its
+ * verdict. */
 static bool admit(const struct seal_run *run, struct esp_packet *p, const struct inner *in,
-                  const struct sa *sa)
+                  const struct sa *sa, uint32_t bare, uint32_t *tfc)
 {
     const struct ends *ends = atomic_load_explicit(&sa->ends, memory_order_acquire);
-    p->outer_df = sa->copy_df && in->df;
+    p->outer_df = (sa->copy_df || sa->is_transport) && in->df;
     if (p->capacity < in->len || p->capacity - in->len < ESP_TAILROOM) {
         drop(p, run->worker->dropped, ESP_TOO_BIG);
         return false;
     }
     uint32_t head_len = ends->outer_len + (uint32_t)ESP_HEADER_LEN + sa->iv_len;
-    uint32_t sealed = head_len + padded(in->len, sa->align) + sa->icv_len;
+    uint32_t sealed = head_len + padded(in->len - bare, sa->align) + sa->icv_len;
     uint16_t mtu = path_mtu(ends->path, run->now_ms);
     uint32_t max = mtu == 0 ? OUTER_MAX : mtu;
-    if (sealed <= max)
+    if (sealed <= max) {
+        if (sa->pad_to != 0)
+            *tfc = tfc_padding(sa, p, in, inner_fitting(sa, ends, mtu == 0 ? USUAL_MTU : mtu));
         return true;
-    uint32_t fitting = inner_max(max > ends->outer_len ? max - ends->outer_len : 0, sa->iv_len,
-                                 sa->icv_len, sa->align);
+    }
+    uint32_t fitting = inner_fitting(sa, ends, max) + bare;
     /* RFC 2473 7.1: an IPv6 packet of up to 1280 octets goes through, in outer fragments if need
      * be.
      */
@@ -123,7 +144,7 @@ static bool admit(const struct seal_run *run, struct esp_packet *p, const struct
 
 static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
 {
-    struct plan none = {NULL, 0};
+    struct plan none = {NULL, 0, 0};
     struct inner in;
     p->why = ESP_OK;
     p->spi = p->policy_id = 0;
@@ -161,10 +182,22 @@ static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
     }
     p->spi = sa->spi;
     p->len = in.len; /* what follows the inner packet is not its own */
-    if (!admit(run, p, &in, sa))
+    struct plan plan = {sa, in.family == FAMILY_V4 ? IP_PROTOCOL_IPV4 : IP_PROTOCOL_IPV6, 0};
+    uint32_t bare = 0;
+    if (sa->is_transport) {
+        if (in.is_fragment) {
+            drop(p, run->worker->dropped, ESP_FRAGMENT);
+            return none;
+        }
+        bare = esp_header_before(p, &in, &plan.next_header);
+    }
+    if (!admit(run, p, &in, sa, bare, &plan.tfc))
         return none;
-    p->outer_tos = outer_tos(sa, in.tos);
-    return (struct plan){sa, in.family == FAMILY_V4 ? IP_PROTOCOL_IPV4 : IP_PROTOCOL_IPV6};
+    p->outer_tos = sa->is_transport ? in.tos : outer_tos(sa, in.tos);
+    p->data += bare;
+    p->len -= bare;
+    p->capacity -= bare;
+    return plan;
 }
 
 /* ---- numbers ---- */
@@ -223,9 +256,9 @@ static struct grant reserve(const struct seal_run *run, struct sa *sa, size_t wa
 /* ---- the packet ---- */
 
 static bool seal(const struct sa *sa, struct sa_worker *c, struct esp_packet *p, uint64_t sequence,
-                 uint8_t next_header)
+                 uint8_t next_header, uint32_t tfc)
 {
-    uint32_t text_len = padded(p->len, sa->align);
+    uint32_t payload_len = p->len + tfc, text_len = padded(payload_len, sa->align);
     uint32_t head_len = ESP_HEADER_LEN + sa->iv_len;
     uint8_t *text = p->data, *head = p->data - head_len;
 
@@ -240,8 +273,9 @@ static bool seal(const struct sa *sa, struct sa_worker *c, struct esp_packet *p,
         put_zeros(&counter, sa->iv_len - 8U);
         put_u64(&counter, sequence);
     }
-    memcpy(text + p->len, padding, sizeof padding);
-    text[text_len - 2] = (uint8_t)(text_len - TRAILER_LEN - p->len);
+    memset(text + p->len, 0, tfc);
+    memcpy(text + payload_len, padding, sizeof padding);
+    text[text_len - 2] = (uint8_t)(text_len - TRAILER_LEN - payload_len);
     text[text_len - 1] = next_header;
 
     /* RFC 4303 2.2.1, RFC 4106 5: the high half of an ESN is authenticated, not sent. */
@@ -304,7 +338,7 @@ static void seal_group(const struct seal_run *run, struct esp_packet *packets, s
             sequence++;
             continue;
         }
-        if (!seal(sa, c, p, sequence++, plans[i].next_header)) {
+        if (!seal(sa, c, p, sequence++, plans[i].next_header, plans[i].tfc)) {
             drop(p, dropped, ESP_NO_SA);
             continue;
         }
