@@ -21,8 +21,8 @@ static void an_sa_that_cannot_be_served_is_refused_with_its_reason(void **state)
     struct net net = usual_net();
     const struct sa_spec good = spec_of(&gcm, &net);
     struct sa_spec s = good;
-    s.mode = MODE_TRANSPORT;
-    assert_refused(s, "a mode other than tunnel");
+    s.mode = MODE_PASS;
+    assert_refused(s, "a mode other than tunnel and transport");
     s = good;
     s.spi = 255;
     assert_refused(s, "a reserved SPI");
