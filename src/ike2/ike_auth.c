@@ -12,8 +12,7 @@
 /* ---- identities ---- */
 
 /* Ours: as configured, else the address that we use. data may point into *address. */
-static struct identity own_identity(const struct identity *configured,
-                                    const struct address *address)
+struct identity auth_own_identity(const struct identity *configured, const struct address *address)
 {
     if (!policy_identity_is_pattern(configured))
         return *configured;
@@ -124,9 +123,9 @@ bool auth_send(struct world *w, struct ike_sa *sa)
 {
     struct task *t = sa->tasks;
     struct finding why;
-    struct identity local = own_identity(&sa->conn->local.id, &sa->path.local);
+    struct identity local = auth_own_identity(&sa->conn->local.id, &sa->path.local);
     const struct identity *remote = &sa->conn->remote.id;
-    struct identity by_address = own_identity(remote, &sa->path.remote);
+    struct identity by_address = auth_own_identity(remote, &sa->path.remote);
     keep_ids(w, sa, &local, NULL);
     if (!child_first_or_later(w, sa, &why)) {
         ike2_setup_failed(w, sa, &why);
@@ -219,8 +218,8 @@ static void on_auth_error(struct world *w, struct ike_sa *sa, const struct task 
     why.seen = arena_text(&w->arena, "the peer answered %s (%u)",
                           wire_notify_name(n->type, &w->arena), n->type);
     if (cause == CAUSE_AUTH_PEER_REFUSED) {
-        struct identity local = own_identity(&sa->conn->local.id, &sa->path.local);
-        struct identity remote = own_identity(&sa->conn->remote.id, &sa->path.remote);
+        struct identity local = auth_own_identity(&sa->conn->local.id, &sa->path.local);
+        struct identity remote = auth_own_identity(&sa->conn->remote.id, &sa->path.remote);
         const struct psk *psk = world_find_psk(w, &local, &remote);
         why.param = policy_param(&w->arena, sa->conn, NULL, "local.id");
         why.expected = arena_text(&w->arena, "that it accepts us as %s by %s, and is %s",
@@ -293,7 +292,7 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
         return;
     }
     struct identity remote = {id.type, id.data};
-    struct identity local = own_identity(&sa->conn->local.id, &sa->path.local);
+    struct identity local = auth_own_identity(&sa->conn->local.id, &sa->path.local);
     const struct identity *expected = &sa->conn->remote.id;
     keep_ids(w, sa, &local, &remote);
     if (sa->record != NULL)
@@ -348,94 +347,6 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
 
 /* ---- responder ---- */
 
-/* How a connection fits what the request says; the reason why it does not. */
-struct fit {
-    struct conn *conn;
-    unsigned score;
-    struct identity local;
-    enum { FITS, WRONG_REMOTE, WRONG_LOCAL, WRONG_SUITE } verdict;
-};
-
-static struct fit judge_conn(struct world *w, const struct ike_sa *sa, struct conn *c,
-                             const struct identity *idi, const struct identity *idr)
-{
-    struct fit f = {.conn = c};
-    unsigned address = policy_conn_fits(c, &sa->path.local, &sa->path.remote);
-    if (address == 0 || c->version == 1)
-        return f;
-    f.local = own_identity(&c->local.id, &sa->path.local);
-    unsigned remote = policy_identity_match(idi, &c->remote.id);
-    unsigned local = 1;
-    if (idr != NULL) {
-        local = c->local.id.type == 0 ? 1 : policy_identity_match(idr, &c->local.id);
-        if (policy_identity_is_pattern(&c->local.id))
-            f.local = *idr;
-    }
-    f.score = 1 + address;
-    if (remote == 0) {
-        f.verdict = WRONG_REMOTE;
-        return f;
-    }
-    if (local == 0) {
-        f.verdict = WRONG_LOCAL;
-        return f;
-    }
-    struct proposal chosen;
-    struct proposals one = {&chosen, 1};
-    struct suite again;
-    struct finding ignored;
-    policy_suite_proposal(&sa->suite, PROTOCOL_IKE, (struct span){NULL, 0}, &w->arena, &chosen);
-    if (c != sa->conn &&
-        !policy_choose_proposal(&one, &c->proposals, PROTOCOL_IKE, true, sa->suite.ke,
-                                CAUSE_IKE_NO_COMMON_PROPOSAL, &w->arena, &again, &ignored)) {
-        f.verdict = WRONG_SUITE;
-        return f;
-    }
-    f.verdict = FITS;
-    f.score = 1000000 + 1000 * remote + 100 * local + address;
-    return f;
-}
-
-static bool choose_by_identity(struct world *w, struct ike_sa *sa, const struct message *m,
-                               const struct payload *idi_p, const struct payload *idr_p,
-                               const struct identity *idi, const struct identity *idr,
-                               struct fit *out, struct finding *why)
-{
-    struct fit best = {0}, nearest = {0};
-    size_t count = 0;
-    bool has_own = false;
-    for (size_t i = 0; i <= w->conn_count; i++) {
-        /* The connection of IKE_SA_INIT first: a reload may have replaced it meanwhile. */
-        struct conn *c = i == 0 ? sa->conn : w->conns[i - 1];
-        if (i > 0 && (c == sa->conn || (has_own && strcmp(c->name, sa->conn->name) == 0)))
-            continue;
-        has_own = true;
-        struct fit f = judge_conn(w, sa, c, idi, idr);
-        if (f.score == 0)
-            continue;
-        count++;
-        if (f.verdict == FITS && f.score > best.score)
-            best = f;
-        if (f.verdict != FITS && f.score > nearest.score)
-            nearest = f;
-    }
-    if (best.conn != NULL) {
-        *out = best;
-        return true;
-    }
-    bool is_local = nearest.conn != NULL && nearest.verdict == WRONG_LOCAL;
-    const struct conn *c = nearest.conn == NULL ? sa->conn : nearest.conn;
-    finding_set(why, is_local    ? CAUSE_AUTH_OWN_ID_MISMATCH
-                     : count > 1 ? CAUSE_AUTH_NO_CONNECTION_FOR_IDS
-                                 : CAUSE_AUTH_ID_MISMATCH);
-    finding_about(why, m, is_local ? idr_p : idi_p, true);
-    why->param = policy_param(&w->arena, c, NULL, is_local ? "local.id" : "remote.id");
-    why->expected = policy_identity_text(is_local ? &c->local.id : &c->remote.id, &w->arena);
-    why->seen = policy_identity_text(is_local ? idr : idi, &w->arena);
-    why->nearest = arena_text(&w->arena, "connection %s", c->name);
-    return false;
-}
-
 static void refuse_initiator(struct world *w, struct ike_sa *sa, struct finding *why)
 {
     struct outgoing o;
@@ -469,9 +380,8 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
     keep_ids(w, sa, idr_p == NULL ? NULL : &asked, &remote);
     if (r != NULL)
         r->remote_auth = auth.method;
-    struct fit fit;
-    if (!choose_by_identity(w, sa, m, idi_p, idr_p, &remote, idr_p == NULL ? NULL : &asked, &fit,
-                            &why)) {
+    struct conn_choice fit;
+    if (!conn_choose(w, sa, m, &remote, idr_p == NULL ? NULL : &asked, &fit, &why)) {
         if (r != NULL)
             record_set_text(&r->conn, sa->conn->name);
         refuse_initiator(w, sa, &why);

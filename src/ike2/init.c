@@ -366,37 +366,12 @@ static void refuse_stranger(struct world *w, const struct datagram *d, const str
                     PHASE_IKE_SA_INIT);
 }
 
-/* Connections that fit the addresses, the most exact first; among equals in the order of the
- * configuration. */
-static size_t candidates(struct world *w, const struct datagram *d, struct conn ***out)
-{
-    struct conn **list = arena_array(&w->arena, w->conn_count + 1, sizeof(struct conn *));
-    unsigned *fits = arena_array(&w->arena, w->conn_count + 1, sizeof *fits);
-    size_t count = 0;
-    *out = list;
-    if (list == NULL || fits == NULL)
-        return 0;
-    for (size_t i = 0; i < w->conn_count; i++) {
-        unsigned fit = policy_conn_fits(w->conns[i], &d->local, &d->remote);
-        if (fit == 0 || w->conns[i]->version == 1)
-            continue;
-        size_t at = count++;
-        for (; at > 0 && fits[at - 1] < fit; at--) {
-            fits[at] = fits[at - 1];
-            list[at] = list[at - 1];
-        }
-        fits[at] = fit;
-        list[at] = w->conns[i];
-    }
-    return count;
-}
-
 static struct conn *choose_conn(struct world *w, const struct datagram *d, const struct message *m,
                                 const struct proposals *offered, uint16_t group,
                                 struct suite *suite, struct finding *why, struct conn **nearest)
 {
     struct conn **list;
-    size_t count = candidates(w, d, &list);
+    size_t count = conf_by_address(w, &d->local, &d->remote, &list);
     *nearest = NULL;
     if (count == 0) {
         finding_set(why, CAUSE_IKE_NO_CONNECTION);

@@ -143,6 +143,20 @@ void unique_settle(struct world *w, struct ike_sa *sa, const struct message *m);
 void unique_inherit(struct world *w, const struct ike_sa *old, struct ike_sa *heir);
 void unique_on_time(struct world *w, struct ike_sa *sa);
 
+/* ---- choose_conn.c ---- */
+
+struct conn_choice {
+    struct conn *conn;
+    struct identity local; /* what we say that we are */
+};
+
+/* idr: what the peer asks us to be, NULL = nothing. sa->conn: the choice of IKE_SA_INIT. */
+bool conn_choose(struct world *w, const struct ike_sa *sa, const struct message *m,
+                 const struct identity *idi, const struct identity *idr, struct conn_choice *out,
+                 struct finding *why);
+/* Ours: as configured, else the address that we use. data may point into *address. */
+struct identity auth_own_identity(const struct identity *configured, const struct address *address);
+
 /* ---- nat.c ---- */
 
 /* An authentic message that is new: the SA goes where it came from, where it may. */

@@ -15,14 +15,14 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->farewells,  &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,    &w->conn_names,
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
                           &w->waiting,    &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
     }
+    conf_init(w);
     w->step.arena = &w->arena;
     w->step.rng = w->rng;
     /* Numbers of different workers differ, so that one id names one SA in the whole daemon. */
@@ -111,16 +111,12 @@ void world_clear(struct world *w)
         free(waiting->why);
         free(waiting);
     }
-    for (size_t i = 0; i < w->conn_count; i++)
-        policy_conn_unref(w->conns[i]);
-    for (size_t i = 0; i < w->psk_count; i++)
-        policy_psk_unref(w->psks[i]);
+    conf_clear(w);
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
     farewell_clear(w);
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->farewells,  &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,    &w->conn_names,
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
                           &w->waiting,    &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
@@ -128,8 +124,6 @@ void world_clear(struct world *w)
     timers_clear(&w->half_timers);
     free(w->rows);
     free(w->records);
-    free(w->conns);
-    free(w->psks);
     wipe_effects(w);
     arena_clear(&w->arena);
     rng_free(w->rng);
@@ -432,110 +426,6 @@ void world_half_open_drop(struct world *w, struct half_open *h)
 uint32_t world_half_open_of(const struct world *w, const struct address *remote)
 {
     return (uint32_t)(uintptr_t)map_get(&w->by_address, host_hash(w, remote));
-}
-
-/* ---- configuration ---- */
-
-struct conn *world_find_conn(const struct world *w, const char *name)
-{
-    struct conn *c = map_get(&w->conn_names, name_hash(w, name));
-    if (c == NULL || strcmp(c->name, name) == 0)
-        return c;
-    for (size_t i = 0; i < w->conn_count; i++) /* two names with one hash */
-        if (strcmp(w->conns[i]->name, name) == 0)
-            return w->conns[i];
-    return NULL;
-}
-
-static bool make_room(void **at, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t bigger = *room == 0 ? 8 : *room * 2;
-    void *grown = realloc(*at, bigger * size);
-    if (grown == NULL)
-        return false;
-    *at = grown;
-    *room = bigger;
-    return true;
-}
-
-bool world_set_conn(struct world *w, struct conn *c)
-{
-    uint64_t hash = name_hash(w, c->name);
-    struct conn *old = world_find_conn(w, c->name);
-    if (old == NULL &&
-        !make_room((void **)&w->conns, w->conn_count, &w->conn_room, sizeof(struct conn *)))
-        return false;
-    if ((old != NULL || map_get(&w->conn_names, hash) == NULL) && !map_set(&w->conn_names, hash, c))
-        return false;
-    size_t i = 0;
-    while (i < w->conn_count && w->conns[i] != old)
-        i = old == NULL ? w->conn_count : i + 1;
-    w->conns[i] = policy_conn_ref(c);
-    if (old == NULL)
-        w->conn_count++;
-    policy_conn_unref(old);
-    return true;
-}
-
-bool world_remove_conn(struct world *w, const char *name)
-{
-    struct conn *c = world_find_conn(w, name);
-    size_t i = 0;
-    if (c == NULL)
-        return false;
-    while (w->conns[i] != c)
-        i++;
-    w->conn_count--;
-    memmove(&w->conns[i], &w->conns[i + 1], (w->conn_count - i) * sizeof(struct conn *));
-    uint64_t hash = name_hash(w, name);
-    if (map_get(&w->conn_names, hash) == c)
-        map_remove(&w->conn_names, hash);
-    policy_conn_unref(c);
-    return true;
-}
-
-bool world_set_psk(struct world *w, struct psk *p)
-{
-    for (size_t i = 0; i < w->psk_count; i++)
-        if (strcmp(w->psks[i]->id, p->id) == 0) {
-            struct psk *old = w->psks[i];
-            w->psks[i] = policy_psk_ref(p);
-            policy_psk_unref(old);
-            return true;
-        }
-    if (!make_room((void **)&w->psks, w->psk_count, &w->psk_room, sizeof(struct psk *)))
-        return false;
-    w->psks[w->psk_count++] = policy_psk_ref(p);
-    return true;
-}
-
-bool world_remove_psk(struct world *w, const char *id)
-{
-    for (size_t i = 0; i < w->psk_count; i++)
-        if (strcmp(w->psks[i]->id, id) == 0) {
-            policy_psk_unref(w->psks[i]);
-            w->psk_count--;
-            memmove(&w->psks[i], &w->psks[i + 1], (w->psk_count - i) * sizeof(struct psk *));
-            return true;
-        }
-    return false;
-}
-
-const struct psk *world_find_psk(const struct world *w, const struct identity *local,
-                                 const struct identity *remote)
-{
-    const struct psk *best = NULL;
-    unsigned best_fit = 0;
-    for (size_t i = 0; i < w->psk_count; i++) {
-        unsigned fit = policy_psk_fits(w->psks[i], local, remote);
-        if (fit > best_fit) {
-            best = w->psks[i];
-            best_fit = fit;
-        }
-    }
-    return best;
 }
 
 /* ---- shared contexts, timers ---- */

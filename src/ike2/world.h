@@ -57,6 +57,13 @@ struct world {
     size_t conn_count, conn_room;
     struct psk **psks;
     size_t psk_count, psk_room;
+    /* conf.c: how they are found */
+    struct conn_row **conn_rows; /* as conns */
+    struct psk_row **psk_rows;   /* as psks */
+    size_t conn_row_room, psk_row_room;
+    struct map conns_by_id, classes, classes_by_host, psk_names, psks_by_owner;
+    struct conn_class *wide;
+    uint64_t next_order;
     struct map by_spi;    /* our IKE SPI → SA */
     struct map half_open; /* world_half_open_key() → struct half_open: finds a repeated request */
     struct map half_open_by_spi; /* our SPI → struct half_open */
@@ -132,12 +139,37 @@ bool world_half_open_add(struct world *w, struct half_open *h);
 void world_half_open_drop(struct world *w, struct half_open *h);
 uint32_t world_half_open_of(const struct world *w, const struct address *remote);
 
+/* A connection and its place in the configuration. */
+struct conn_row {
+    struct conn *conn;
+    uint64_t order; /* the lower counts among equals */
+    struct conn_class *class;
+    struct conn_row *next, *before; /* of the class */
+    bool is_loose;                  /* remote.id is a pattern */
+    struct conn_row *loose_next, *loose_before;
+    uint64_t id_key;
+};
+
+/* ---- conf.c ---- */
+
+void conf_init(struct world *w);
+void conf_clear(struct world *w);
+/* For IKE_SA_INIT: one of each class that fits the addresses, the most exact first. */
+size_t conf_by_address(struct world *w, const struct address *local, const struct address *remote,
+                       struct conn ***out);
+/* For IKE_AUTH: all that the peer's identity may fit, in no order; perhaps more. */
+size_t conf_by_ids(struct world *w, const struct address *local, const struct address *remote,
+                   const struct identity *idi, const struct conn_row ***out);
+/* For a refusal: some that fit the addresses. */
+size_t conf_near(struct world *w, const struct address *local, const struct address *remote,
+                 size_t most, const struct conn_row ***out);
+
 struct conn *world_find_conn(const struct world *w, const char *name);
 bool world_set_conn(struct world *w, struct conn *c); /* takes a reference */
 bool world_remove_conn(struct world *w, const char *name);
 bool world_set_psk(struct world *w, struct psk *p);
 bool world_remove_psk(struct world *w, const char *id);
-const struct psk *world_find_psk(const struct world *w, const struct identity *local,
+const struct psk *world_find_psk(struct world *w, const struct identity *local,
                                  const struct identity *remote);
 
 /* A shared context for the suite; keyed by the caller for each message. */

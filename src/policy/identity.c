@@ -346,7 +346,7 @@ const char *policy_identity_text(const struct identity *id, struct arena *a)
 
 /* ---- matching ---- */
 
-enum { MATCH_ANY = 1, MATCH_WILD = 10, MATCH_EXACT = 100, END_MAX = 60 };
+enum { MATCH_ANY = 1, MATCH_WILD = 10, MATCH_EXACT = IDENTITY_EXACT, END_MAX = 60 };
 
 /* The part behind the last "@": domains know no case, mailboxes may. RFC 5321 2.4. */
 static void split_mail(struct span s, struct span *box, struct span *domain)

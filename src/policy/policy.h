@@ -156,6 +156,7 @@ bool policy_parse_identity(struct span text, struct arena *a, struct identity *o
 const char *policy_identity_text(const struct identity *id, struct arena *a);
 /* Does `id` fit the configured `pattern` (wildcards in FQDN, e-mail, DN; %any)? 0: no; else higher
  * = more exact. */
+enum { IDENTITY_EXACT = 100 };
 unsigned policy_identity_match(const struct identity *id, const struct identity *pattern);
 bool policy_identity_equal(const struct identity *x, const struct identity *y);
 
@@ -277,6 +278,7 @@ void policy_psk_unref(struct psk *p);
 /* charon's rule: how well both ends fit one secret's owners; 0 = not at all. The best of all
  * secrets is used. The remote end's owner counts more than the local one's; no owners means %any
  * for both, which is the lowest score that knows the remote end. */
+enum { PSK_FIT_BITS = 15, PSK_FITS_BOTH = IDENTITY_EXACT << PSK_FIT_BITS | IDENTITY_EXACT };
 unsigned policy_psk_fits(const struct psk *p, const struct identity *local,
                          const struct identity *remote);
 

@@ -287,12 +287,10 @@ void policy_psk_unref(struct psk *p)
     free(p);
 }
 
-enum { FIT_BITS = 15 };
-
 static unsigned best_owner(const struct psk *p, const struct identity *id)
 {
     static const struct identity any = {0};
-    const unsigned most = (1U << FIT_BITS) - 1;
+    const unsigned most = (1U << PSK_FIT_BITS) - 1;
     unsigned best = p->owner_count == 0 ? policy_identity_match(id, &any) : 0;
     for (size_t i = 0; i < p->owner_count; i++) {
         unsigned fit = policy_identity_match(id, &p->owners[i]);
@@ -305,5 +303,5 @@ static unsigned best_owner(const struct psk *p, const struct identity *id)
 unsigned policy_psk_fits(const struct psk *p, const struct identity *local,
                          const struct identity *remote)
 {
-    return best_owner(p, remote) << FIT_BITS | best_owner(p, local);
+    return best_owner(p, remote) << PSK_FIT_BITS | best_owner(p, local);
 }
