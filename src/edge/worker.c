@@ -572,7 +572,7 @@ static void take_errors(struct worker *w, enum socket_kind which)
         if (which == SOCKET_ESP4 || which == SOCKET_ESP6 || e.remote.family == FAMILY_NONE)
             continue;
         struct input in = {.kind = IN_PATH_ERROR};
-        in.path_error = (struct path_error){e.local, e.remote, e.what, e.is_fatal_hint};
+        in.path_error = (struct path_error){e.local, e.remote, e.what, e.is_fatal_hint, e.mtu};
         input(w, &in);
     }
 }

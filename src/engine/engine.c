@@ -80,6 +80,10 @@ static void on_datagram(struct engine *e, const struct datagram *d)
         w->counters.dropped++;
         return;
     }
+    if (d->bytes.len > w->options.max_packet) {
+        w->counters.dropped++;
+        return;
+    }
     if (h.version >> 4 != 2) {
         gate_refuse_version(e, d, &h);
         return;
@@ -157,6 +161,8 @@ static void on_path_error(struct engine *e, const struct path_error *error)
     for (struct ike_sa *sa = world_sa_after(w, 0); sa != NULL; sa = world_sa_after(w, sa->id))
         if (sa->state == SA_AWAIT_INIT_ANSWER && address_equal(&sa->path.remote, &error->remote))
             ike2_on_path_error(w, sa, error);
+        else if (error->mtu != 0 && address_equal(&sa->path.remote, &error->remote))
+            ike2_on_too_big(w, sa, error->mtu);
 }
 
 const struct effects *engine_step(struct engine *e, const struct input *in)

@@ -183,6 +183,8 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
     if (!is_path && s != NULL && s->unreadable > 0)
         why.seen = arena_text(&w->arena, "%u messages that our keys do not open", s->unreadable);
     why.confidence = is_path ? 95 : 70;
+    if (!is_path)
+        fragment_hint(w, sa, sent, &why);
     struct task *t = sa->tasks;
     struct ike_sa *heir = t == NULL || t->race_ike == 0 ? NULL : world_sa_by_id(w, t->race_ike);
     if (heir != NULL) {
@@ -254,6 +256,7 @@ static void receive_request(struct world *w, struct ike_sa *sa, const struct dat
     bool is_authentic;
     uint64_t hash = map_hash(&w->by_spi, d->bytes.at, d->bytes.len);
     w->asked_hash = hash;
+    w->asked_size = 0;
     w->asked_id = m->header.message_id;
     w->asked_path = path_of_datagram(d);
     switch (window_judge(&sa->window, m->header.message_id, hash)) {

@@ -12,6 +12,7 @@ enum {
     IP4_DEFAULT = 576, /* RFC 7383 2.5.1, and fragment_size = 0 */
     IP6_DEFAULT = 1280,
     LENGTH_AT = 24, /* in IKE's header */
+    LARGE = 1280,   /* what every IPv6 path carries, and IPv4's in practice */
     PIECE_MIN = 16, /* of content in a fragment, however small the datagram is to be */
     REPEATS_BEFORE_SMALLER = 2,
     ASKED_BEFORE_SMALLER = 3,
@@ -19,7 +20,8 @@ enum {
 
 /* What is tried one after the other when nothing comes back. Few, as 2.5.2 wants it: the least that
  * IPv6 carries, the least that every IPv4 host takes, the least that was ever a link's MTU. */
-static const uint16_t sizes[] = {1280, 576, 296};
+enum { SIZES = 3 };
+static const uint16_t sizes[SIZES] = {1280, 576, 296};
 
 void fragment_announce(struct outgoing *o, const struct conn *conn)
 {
@@ -155,7 +157,7 @@ static bool open_train(struct world *w, struct ike_sa *sa, struct span train, st
 /* The next smaller datagram to try; 0: none. */
 static size_t next_size(size_t now, uint32_t mtu)
 {
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (size_t i = 0; i < SIZES; i++)
         if (sizes[i] < now && (mtu == 0 || sizes[i] <= mtu))
             return sizes[i];
     return 0;
@@ -189,6 +191,8 @@ bool fragment_repeat_request(struct world *w, struct ike_sa *sa, const struct se
     bool is_told = mtu != 0 && mtu < size; /* by the network: no need to wait */
     if (fragment_size(w, sa) == 0 || (!is_told && (mtu != 0 || repeats < REPEATS_BEFORE_SMALLER)))
         return false;
+    if (is_told && mtu < sizes[SIZES - 1])
+        mtu = sizes[SIZES - 1]; /* anybody can forge this: never below */
     size_t next = next_size(size, mtu);
     struct span smaller = cut_anew(w, sa, train, &next, mtu, &after);
     if (smaller.len == 0 ||
@@ -260,4 +264,38 @@ void fragment_answered(struct world *w, struct ike_sa *sa, struct record *r)
     why.expected = "that large datagrams reach the peer";
     why.seen = arena_text(&w->arena, "only those of up to %u octets did", sa->fragment_limit);
     ike2_refused(w, sa, r, &why);
+}
+
+void fragment_hint(struct world *w, const struct ike_sa *sa, const struct sent *sent,
+                   struct finding *why)
+{
+    size_t longest;
+    fragment_count(span_of(sent->octets, sent->len), &longest);
+    longest += headers_len(&sa->path);
+    if (sa->keys == NULL || longest <= LARGE || fragment_size(w, sa) != 0)
+        return;
+    why->nearest = arena_text(
+        &w->arena, "a datagram of %zu octets, which was not sent in fragments: %s", longest,
+        sa->may_fragment ? "fragmentation = accept"
+        : sa->conn != NULL && sa->conn->fragmentation == FRAGMENTATION_NO
+            ? "fragmentation = no"
+            : "the peer did not announce that it takes them");
+}
+
+void ike2_on_too_big(struct world *w, struct ike_sa *sa, uint32_t mtu)
+{
+    uint32_t ids[WINDOW_SIZE_MAX];
+    size_t count = 0;
+    for (const struct sent *s = sa->window.sent; s != NULL && count < WINDOW_SIZE_MAX; s = s->next)
+        ids[count++] = s->id;
+    for (size_t i = 0; i < count; i++) {
+        const struct sent *sent = window_find(&sa->window, ids[i]);
+        const struct task *t = task_of_message(sa, ids[i]);
+        if (sent != NULL && sa->keys != NULL)
+            fragment_repeat_request(w, sa, sent, mtu,
+                                    sa->record != NULL ? sa->record
+                                    : t != NULL        ? t->record
+                                                       : NULL);
+    }
+    world_rearm(w, sa);
 }

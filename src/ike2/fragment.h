@@ -61,6 +61,9 @@ void fragment_repeat_answer(struct world *w, struct ike_sa *sa, const struct dat
  */
 bool fragment_is_cut_anew(struct world *w, struct ike_sa *sa, const struct message *m);
 
+/* Nobody answers: says in why->nearest that the request was large and could not be cut. */
+void fragment_hint(struct world *w, const struct ike_sa *sa, const struct sent *sent,
+                   struct finding *why);
 /* The answer came. If it took smaller fragments, that is told: the path loses large datagrams. */
 void fragment_answered(struct world *w, struct ike_sa *sa, struct record *r);
 
@@ -76,6 +79,8 @@ void fragment_on_time(struct world *w, struct ike_sa *sa);
 struct instant fragment_due(const struct ike_sa *sa);
 /* "2 of 3 fragments" */
 const char *fragment_text(const struct fragment_set *s, struct arena *a);
+/* Octets of heap that these sets take. */
+size_t fragment_memory(const struct fragment_set *s);
 void fragment_clear(struct world *w, struct fragment_set **sets);
 
 #endif

@@ -235,6 +235,8 @@ bool fragment_collect(struct world *w, struct ike_sa *sa, const struct datagram 
         return false;
     bool ok = join(w, s, m);
     *hash = s->hash;
+    if (!s->is_response)
+        w->asked_size = s->largest;
     if (s->has_begun_again && !s->is_response && s->largest < 65535 &&
         (sa->fragment_limit == 0 || s->largest < sa->fragment_limit))
         sa->fragment_limit = s->largest; /* 2.5.1: our answer takes the same way */
@@ -248,6 +250,14 @@ struct instant fragment_due(const struct ike_sa *sa)
     for (const struct fragment_set *s = sa->joining; s != NULL; s = s->next)
         due = instant_earlier(due, s->until);
     return due;
+}
+
+size_t fragment_memory(const struct fragment_set *s)
+{
+    size_t total = 0;
+    for (; s != NULL; s = s->next)
+        total += sizeof *s + s->memory;
+    return total;
 }
 
 const char *fragment_text(const struct fragment_set *s, struct arena *a)

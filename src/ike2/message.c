@@ -129,7 +129,11 @@ static struct span finish_sealed(struct outgoing *o)
     struct world *w = o->w;
     struct ike_sa *sa = o->sa;
     size_t plain = o->writer.len, body = message_sealed_len(sa, plain);
-    size_t size = o->writer.full ? 0 : fragment_size(w, sa), room = fragment_room(&sa->path, size);
+    size_t size = o->writer.full ? 0 : fragment_size(w, sa);
+    /* RFC 7383 2.5.1: an answer may be as large as what the request shows to come through. */
+    if ((o->header.flags & IKE_FLAG_RESPONSE) != 0 && w->asked_size != 0 && w->asked_size < size)
+        size = w->asked_size;
+    size_t room = fragment_room(&sa->path, size);
     struct writer head = writer_of(w->scratch, WIRE_HEADER_LEN + WIRE_PAYLOAD_HEADER_LEN);
     if (size != 0 && WIRE_HEADER_LEN + WIRE_PAYLOAD_HEADER_LEN + body > room)
         return fragment_seal(w, sa, &o->header, o->first, writer_span(&o->writer), room);

@@ -97,6 +97,7 @@ struct world {
     uint32_t half_open_fragments; /* octets of memory */
     uint64_t asked_hash;          /* of the request that is being handled */
     uint32_t asked_id;            /* its message ID */
+    uint16_t asked_size;          /* the largest datagram of its fragments; 0: it came whole */
     struct path asked_path;       /* where it came from */
     uint8_t scratch[SCRATCH_SIZE];
 };

@@ -83,6 +83,7 @@ struct path_error {
     struct address local, remote;
     const char *what;   /* "ICMP port unreachable", "Network is unreachable" */
     bool is_fatal_hint; /* port, host, net unreachable, as against "too big" */
+    uint32_t mtu;       /* "too big": octets that the network carries; 0 = nothing is said */
 };
 
 enum input_kind { IN_DATAGRAM, IN_TIME, IN_COMMAND, IN_ANSWER, IN_DATAPLANE, IN_PATH_ERROR };

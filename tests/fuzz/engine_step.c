@@ -98,7 +98,8 @@ static void record(struct sim *s, uint8_t kind, struct span octets)
                       take_u8(&r) % 8, CAUSE_ESP_REPLAY, take_u8(&r));
         break;
     case 6:
-        error = (struct path_error){meant->at, other->at, "ICMP", (take_u8(&r) & 1) != 0};
+        error = (struct path_error){meant->at, other->at, "ICMP", (take_u8(&r) & 1) != 0, 0};
+        error.mtu = error.is_fatal_hint ? 0 : take_u16(&r);
         error.local.port = error.remote.port = 500;
         sim_step(meant, &(struct input){.kind = IN_PATH_ERROR, .path_error = error});
         break;

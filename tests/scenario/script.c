@@ -361,7 +361,8 @@ static bool run_icmp(struct script *s)
     struct sim_host *h = script_host(s, s->words[1]), *about = script_host(s, s->words[2]);
     if (h == NULL || about == NULL)
         return false;
-    sim_path_error(h, about, s->words[3]);
+    sim_path_error(h, about, s->words[3],
+                   s->count > 4 ? (uint32_t)strtoul(s->words[4], NULL, 10) : 0);
     return true;
 }
 

@@ -441,10 +441,11 @@ void sim_dataplane(struct sim_host *h, enum dataplane_kind kind, uint32_t spi, u
                 .kind = kind, .spi = spi, .child_id = child_id, .cause = cause, .count = count}});
 }
 
-void sim_path_error(struct sim_host *h, const struct sim_host *about, const char *what)
+void sim_path_error(struct sim_host *h, const struct sim_host *about, const char *what,
+                    uint32_t mtu)
 {
     struct path_error error = {
-        .local = h->at, .remote = about->at, .what = what, .is_fatal_hint = true};
+        .local = h->at, .remote = about->at, .what = what, .is_fatal_hint = mtu == 0, .mtu = mtu};
     error.local.port = error.remote.port = 500;
     sim_step(h, &(struct input){.kind = IN_PATH_ERROR, .path_error = error});
 }

@@ -152,7 +152,9 @@ void sim_inject(struct sim *s, const struct datagram *d);
 struct sim_host *sim_receiver(struct sim *s, struct datagram *d);
 void sim_dataplane(struct sim_host *h, enum dataplane_kind kind, uint32_t spi, uint32_t child_id,
                    enum cause cause, uint64_t count);
-void sim_path_error(struct sim_host *h, const struct sim_host *about, const char *what);
+/* mtu 0: the peer cannot be reached; else "too big". */
+void sim_path_error(struct sim_host *h, const struct sim_host *about, const char *what,
+                    uint32_t mtu);
 
 /* Lets ms of virtual time pass. */
 void sim_run_ms(struct sim *s, int64_t ms);
