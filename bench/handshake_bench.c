@@ -251,7 +251,7 @@ static bool measure(struct bench *b, unsigned from, unsigned count, struct resul
 }
 
 struct results {
-    struct result few, many;
+    struct result few, many, crowd;
     double octets_per_sa, octets_half_open;
 };
 
@@ -293,6 +293,50 @@ static bool measure_half_open(struct results *out)
     return ok && counters.half_open == FEW;
 }
 
+/* A gateway with as many further connections and secrets, one for each peer. */
+static char *crowd_text(unsigned count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return NULL;
+    fputs("connections {\n", f);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(f,
+                "p%u {\nversion = 2\nproposals = aes128gcm16-prfsha256-x25519\n"
+                "local {\nauth = psk\nid = gw.example\n}\n"
+                "remote {\nauth = psk\nid = p%u.example\n}\n"
+                "children {\nc {\nesp_proposals = aes128gcm16\n"
+                "local_ts = 10.2.0.0/16\nremote_ts = 10.1.0.0/16\n}\n}\n}\n",
+                i, i);
+    fputs("}\nsecrets {\n", f);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(f,
+                "ike-%u {\nid-1 = gw.example\nid-2 = p%u.example\nsecret = "
+                "secret-of-p%u-of-the-bench\n}\n",
+                i, i, i);
+    fputs("}\n", f);
+    if (fclose(f) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static bool measure_crowd(struct results *out)
+{
+    struct bench b = {0};
+    char *text = crowd_text(MANY);
+    bool ok = text != NULL && set_up(&b, FEW) && load(b.responder.engine, text, b.now);
+    free(text);
+    if (ok)
+        initiate(&b, 0, SLICE);
+    ok = ok && measure(&b, SLICE, FEW - SLICE, &out->crowd) && b.up == FEW;
+    clear(&b);
+    return ok;
+}
+
 static void print_line(FILE *to, const char *what, const struct result *r, double ours_s)
 {
     fprintf(to, "  %-24s %7.1f   %9.0f   %5.1f %%\n", what, ours_s * 1e6, 1 / ours_s,
@@ -302,6 +346,12 @@ static void print_line(FILE *to, const char *what, const struct result *r, doubl
 static double growth(const struct results *r)
 {
     return share(&r->few, r->few.responder_s) / share(&r->many, r->many.responder_s);
+}
+
+/* What 10000 further connections and secrets cost a handshake. */
+static double crowding(const struct results *r)
+{
+    return share(&r->few, r->few.responder_s) / share(&r->crowd, r->crowd.responder_s);
 }
 
 static void print_table(const struct results *r, FILE *to)
@@ -316,6 +366,9 @@ static void print_table(const struct results *r, FILE *to)
     print_line(to, "limit, meanwhile", &r->many, r->many.limit_s);
     print_line(to, "responder, last of 10000", &r->many, r->many.responder_s);
     print_line(to, "initiator, last of 10000", &r->many, r->many.initiator_s);
+    print_line(to, "responder, crowded", &r->crowd, r->crowd.responder_s);
+    fprintf(to, "  cost with 10000 further connections and secrets by cost without: %.2f\n",
+            crowding(r));
     fprintf(to,
             "  cost at 10000 SAs by cost at 1000 (responder, both by their limit): %.2f\n"
             "  memory per established IKE SA with one CHILD: %.0f octets (mean of both sides)\n"
@@ -331,20 +384,21 @@ static json_t *side_json(const struct result *r, double ours_s)
 
 static json_t *to_json(const struct results *r)
 {
-    return json_pack(
-        "{s:s, s:f, s:s, s:f, s:f, s:o, s:o, s:o, s:f, s:f, s:f}", "name", "handshake", "value",
-        1 / r->few.responder_s, "unit", "handshakes per CPU second, responder", "limit",
-        1 / r->few.limit_s, "share", share(&r->few, r->few.responder_s), "initiator",
-        side_json(&r->few, r->few.initiator_s), "responder_at_10000",
-        side_json(&r->many, r->many.responder_s), "initiator_at_10000",
-        side_json(&r->many, r->many.initiator_s), "cost_at_10000_by_cost_at_1000", growth(r),
-        "octets_per_sa", r->octets_per_sa, "octets_half_open", r->octets_half_open);
+    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:o, s:o, s:o, s:f, s:f, s:f, s:f}", "name",
+                     "handshake", "value", 1 / r->few.responder_s, "unit",
+                     "handshakes per CPU second, responder", "limit", 1 / r->few.limit_s, "share",
+                     share(&r->few, r->few.responder_s), "initiator",
+                     side_json(&r->few, r->few.initiator_s), "responder_at_10000",
+                     side_json(&r->many, r->many.responder_s), "initiator_at_10000",
+                     side_json(&r->many, r->many.initiator_s), "cost_at_10000_by_cost_at_1000",
+                     growth(r), "octets_per_sa", r->octets_per_sa, "octets_half_open",
+                     r->octets_half_open, "cost_at_10000_connections_by_cost_at_1", crowding(r));
 }
 
 json_t *bench_handshake(FILE *table)
 {
     struct results r = {0};
-    if (!measure_handshakes(&r) || !measure_half_open(&r)) {
+    if (!measure_handshakes(&r) || !measure_crowd(&r) || !measure_half_open(&r)) {
         fputs("bench handshake: failed\n", stderr);
         return NULL;
     }
