@@ -191,16 +191,6 @@ static void keep_wrong(const struct section *root, const char *section, const st
             names_add(next, old->at[i]);
 }
 
-static void start_children(struct config_loader *l, const struct conn *c)
-{
-    for (size_t i = 0; i < c->child_count; i++) {
-        struct command start = {
-            .kind = CMD_INITIATE, .conn_name = c->name, .child_name = c->children[i].name};
-        if ((c->children[i].start_action & ACTION_START) != 0)
-            daemon_command(l->daemon, &start, NULL, NULL);
-    }
-}
-
 static void apply(struct config_loader *l, const struct section *root, const struct config *config)
 {
     struct names conns = {NULL, 0}, psks = {NULL, 0};
@@ -215,9 +205,6 @@ static void apply(struct config_loader *l, const struct section *root, const str
         names_add(&conns, config->conns[i]->name);
     }
     unload_gone(l, root, &conns, &psks);
-    for (size_t i = 0; i < config->conn_count; i++)
-        if (!names_have(&l->conns, config->conns[i]->name))
-            start_children(l, config->conns[i]);
     keep_wrong(root, "connections", &l->conns, &conns);
     keep_wrong(root, "secrets", &l->psks, &psks);
     names_clear(&l->conns);

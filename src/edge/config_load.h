@@ -2,9 +2,9 @@
  *
  * A file that cannot be read or parsed changes nothing. In one that can, each connection and each
  * secret stands for itself: what is wrong is told and left out (an older version of it stays), the
- * rest is loaded; what came from an earlier file and is no longer in this one is unloaded. Children
- * with start_action = start are initiated when their connection is new. What was loaded over VICI
- * is not touched. Main thread. */
+ * rest is loaded; what came from an earlier file and is no longer in this one is unloaded. What
+ * start_action wants of a connection that is new or changed is done by the engine
+ * (ike2/standing.h). What was loaded over VICI is not touched. Main thread. */
 #ifndef IKEBANA_EDGE_CONFIG_LOAD_H
 #define IKEBANA_EDGE_CONFIG_LOAD_H
 

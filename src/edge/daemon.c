@@ -162,6 +162,8 @@ static void keep_copy(struct daemon *d, const struct command *c)
     case CMD_INITIATE:
     case CMD_TERMINATE:
     case CMD_REKEY:
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
     case CMD_SHUTDOWN:
         break;
     }
@@ -236,7 +238,8 @@ static void count_answer(struct daemon *d, const struct event *e)
     p->count += e->count;
     if (e->ok) {
         p->has_match = true;
-    } else if (cause == CAUSE_CMD_UNKNOWN_SA || cause == CAUSE_CMD_UNKNOWN_CONNECTION) {
+    } else if (cause == CAUSE_CMD_UNKNOWN_SA || cause == CAUSE_CMD_UNKNOWN_CONNECTION ||
+               cause == CAUSE_CMD_NOT_INSTALLED) {
         if (p->no_match == NULL)
             p->no_match = finding_dup(e->finding);
     } else {
@@ -275,11 +278,7 @@ static const char *conn_of(const struct daemon *d, const char *name)
 static unsigned worker_for(const struct daemon *d, const char *conn, const char *child)
 {
     const char *name = conn != NULL ? conn : child != NULL ? child : "";
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *p = conn_of(d, name); *p != '\0'; p++)
-        hash = (hash ^ (uint8_t)*p) * 16777619u;
-    /* The high bits: the lowest one is the same for all of c2, c4, c6. */
-    return (unsigned)((uint64_t)hash * d->worker_count >> 32);
+    return engine_owner(conn_of(d, name), d->worker_count);
 }
 
 /* A worker that cannot be reached for want of memory answers so, in a later turn. */
@@ -301,7 +300,7 @@ uint64_t daemon_command(struct daemon *d, const struct command *c, daemon_done *
                         void *context)
 {
     unsigned first = 0, count = d->worker_count;
-    if (c->kind == CMD_INITIATE) {
+    if (c->kind == CMD_INITIATE || c->kind == CMD_INSTALL) {
         first = worker_for(d, c->conn_name, c->child_name);
         count = 1;
     }
@@ -522,6 +521,20 @@ static void open_tun(struct daemon *d, const struct daemon_options *o, int fds[W
     add_finding(found, &why);
 }
 
+/* For what a pass policy lets out of the device again; told once. */
+static void open_clear(struct priv *p, unsigned worker, bool is_wanted, int fds[2],
+                       struct findings *found)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct finding why;
+        finding_set(&why, CAUSE_NONE);
+        fds[i] =
+            is_wanted ? priv_open_clear(p, i == 0 ? FAMILY_V4 : FAMILY_V6, found->arena, &why) : -1;
+        if (is_wanted && fds[i] < 0 && worker == 0 && why.expected[0] != '\0')
+            add_finding(found, &why);
+    }
+}
+
 static bool refuse_memory(struct findings *found)
 {
     findings_add(found, CAUSE_RES_MEMORY);
@@ -557,9 +570,11 @@ bool daemon_start(struct daemon *d, const struct daemon_options *o, struct findi
     for (unsigned i = 0; i < o->workers; i++) {
         w.number = i;
         w.tun = tun[i];
+        open_clear(d->privs[i], i, tun[i] >= 0, w.clear, found);
         w.priv = d->privs[i];
         memcpy(w.sockets, fds[i], sizeof w.sockets);
         w.engine.worker = (uint8_t)i;
+        w.engine.workers = o->workers;
         w.engine.port = o->port;
         w.engine.nat_port = o->nat_port;
         bool has_seed = getrandom(w.engine.seed, sizeof w.engine.seed, 0) == RNG_SEED_SIZE;

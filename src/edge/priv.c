@@ -243,6 +243,22 @@ int priv_open_esp(struct priv *p, uint8_t family, unsigned worker, unsigned work
     return fd;
 }
 
+int priv_open_clear(struct priv *p, uint8_t family, struct arena *a, struct finding *why)
+{
+    (void)p;
+    int fd = socket(sockaddr_family(family), SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+    if (fd >= 0 && option(fd, SOL_SOCKET, SO_MARK, PRIV_MARK))
+        return fd;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    finding_set(why, CAUSE_SYS_SOCKET);
+    if (error != EAFNOSUPPORT)
+        why->expected = arena_text(a, "a raw %s socket for pass policies", family_text(family));
+    why->seen = arena_text(a, "raw socket of %s: %s", family_text(family), strerror(error));
+    return -1;
+}
+
 int priv_open_probe(struct priv *p, uint8_t family)
 {
     (void)p;

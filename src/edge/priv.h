@@ -39,6 +39,8 @@ int priv_open_udp(struct priv *p, const struct priv_udp *want, struct arena *a,
 /* A raw ESP socket that hears only the SPIs of `worker`. */
 int priv_open_esp(struct priv *p, uint8_t family, unsigned worker, unsigned workers,
                   struct arena *a, struct finding *why);
+/* A raw socket that sends whole IP packets, marked as the others. -1: why. */
+int priv_open_clear(struct priv *p, uint8_t family, struct arena *a, struct finding *why);
 /* A UDP socket to ask the routing for a source address: marked as the others. -1: errno. */
 int priv_open_probe(struct priv *p, uint8_t family);
 

@@ -1,8 +1,13 @@
 #include "edge/tun.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "edge/sockaddr.h"
+#include "esp/inner.h"
 
 enum { INNER_MAX = 65535, BUFFER_SIZE = ESP_HEADROOM + INNER_MAX + 1 + ESP_TAILROOM };
 
@@ -11,8 +16,12 @@ struct tun {
     struct sockets *sockets;
     unsigned worker;
     int fd;
+    int clear[2]; /* IPv4, IPv6 */
     struct tun_counters counters;
-    uint8_t *buffers; /* SOCKETS_BATCH of BUFFER_SIZE */
+    struct esp_held *held;
+    atomic_size_t held_count; /* for the other workers */
+    uint64_t tried;           /* esp_generation() of the last retry */
+    uint8_t *buffers;         /* SOCKETS_BATCH of BUFFER_SIZE */
     struct esp_packet packets[SOCKETS_BATCH];
     struct socket_out out[SOCKETS_BATCH];
 };
@@ -23,10 +32,14 @@ struct tun *tun_new(struct esp_db *db, struct sockets *sockets, unsigned worker,
     if (t == NULL)
         return NULL;
     t->buffers = malloc((size_t)SOCKETS_BATCH * BUFFER_SIZE);
-    if (t->buffers == NULL) {
+    t->held = esp_held_new();
+    if (t->buffers == NULL || t->held == NULL) {
+        esp_held_free(t->held);
+        free(t->buffers);
         free(t);
         return NULL;
     }
+    t->clear[0] = t->clear[1] = -1;
     t->db = db;
     t->sockets = sockets;
     t->worker = worker;
@@ -40,6 +53,8 @@ void tun_free(struct tun *t)
         return;
     if (t->fd >= 0)
         close(t->fd);
+    tun_set_clear(t, -1, -1);
+    esp_held_free(t->held);
     free(t->buffers);
     free(t);
 }
@@ -52,6 +67,59 @@ int tun_fd(const struct tun *t)
 void tun_counters(const struct tun *t, struct tun_counters *out)
 {
     *out = t->counters;
+    out->held = esp_held_count(t->held);
+    out->held_lost = esp_held_lost(t->held);
+}
+
+void tun_set_clear(struct tun *t, int fd4, int fd6)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (t->clear[i] >= 0)
+            close(t->clear[i]);
+    t->clear[0] = fd4;
+    t->clear[1] = fd6;
+}
+
+bool tun_holds(const struct tun *t)
+{
+    return atomic_load_explicit(&t->held_count, memory_order_acquire) > 0;
+}
+
+static void count_held(struct tun *t)
+{
+    atomic_store_explicit(&t->held_count, esp_held_count(t->held), memory_order_release);
+}
+
+struct esp_held_drop tun_drop_held(struct tun *t, uint32_t policy_id)
+{
+    struct esp_held_drop dropped = esp_held_drop(t->held, policy_id);
+    count_held(t);
+    return dropped;
+}
+
+/* In clear, header and all: the kernel routes it, and our mark keeps it out of the device. */
+static void send_clear(struct tun *t, const struct esp_packet *p)
+{
+    struct inner in;
+    struct address to = {0};
+    union sockaddr_any at;
+    bool ok = esp_parse_inner(span_of(p->data, p->len), &in);
+    int fd = ok ? t->clear[in.family == FAMILY_V6] : -1;
+    if (ok) {
+        struct writer w = writer_of(to.bytes, sizeof to.bytes);
+        to.family = in.family;
+        if (in.family == FAMILY_V6)
+            put_u64(&w, in.dst.high);
+        if (in.family == FAMILY_V6)
+            put_u64(&w, in.dst.low);
+        else
+            put_u32(&w, (uint32_t)in.dst.low);
+    }
+    socklen_t len = ok ? sockaddr_from(&to, &at) : 0;
+    if (fd >= 0 && sendto(fd, p->data, p->len, MSG_DONTWAIT, &at.any, len) >= 0)
+        t->counters.passed++;
+    else
+        t->counters.refused++;
 }
 
 static void write_inner(struct tun *t, const struct esp_packet *p)
@@ -102,10 +170,12 @@ static void send_sealed(struct tun *t, size_t count)
             write_inner(t, p);
             break;
         case ESP_PASS:
-            t->counters.passed++;
+            send_clear(t, p);
+            break;
+        case ESP_ACQUIRE:
+            esp_held_keep(t->held, p->policy_id, span_of(p->data, p->len));
             break;
         case ESP_DROP: /* esp counts it */
-        case ESP_ACQUIRE:
         case ESP_DUMMY:
         case ESP_KEEPALIVE:
             break;
@@ -137,7 +207,40 @@ bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices)
         return false;
     esp_seal(t->db, t->worker, t->packets, count, now_ms, notices);
     send_sealed(t, count);
+    count_held(t);
     return count == SOCKETS_BATCH;
+}
+
+void tun_retry(struct tun *t, int64_t now_ms, struct esp_notices *notices)
+{
+    notices->count = 0;
+    uint64_t generation = esp_generation(t->db);
+    if (generation == t->tried)
+        return;
+    t->tried = generation;
+    struct esp_held_packet *waiting = esp_held_take_all(t->held);
+    while (waiting != NULL) {
+        size_t count = 0;
+        while (waiting != NULL && count < SOCKETS_BATCH) {
+            struct esp_held_packet *one = waiting;
+            struct esp_packet *p = &t->packets[count];
+            waiting = one->next;
+            *p = (struct esp_packet){
+                .data = t->buffers + count * BUFFER_SIZE + ESP_HEADROOM,
+                .capacity = BUFFER_SIZE - ESP_HEADROOM,
+                .len = one->len,
+            };
+            memcpy(p->data, one->octets, one->len);
+            free(one);
+            count++;
+        }
+        struct esp_notices some;
+        esp_seal(t->db, t->worker, t->packets, count, now_ms, &some);
+        send_sealed(t, count); /* those without an SA wait again */
+        for (size_t i = 0; i < some.count && notices->count < ESP_BATCH_MAX; i++)
+            notices->at[notices->count++] = some.at[i];
+    }
+    count_held(t);
 }
 
 void tun_open_packets(struct tun *t, struct esp_packet *packets, size_t count, int64_t now_ms,

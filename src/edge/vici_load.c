@@ -18,27 +18,13 @@ struct batch {
     struct findings found;
 };
 
-static void start_children(struct vici_request *r, const struct conn *conn)
-{
-    for (size_t i = 0; i < conn->child_count; i++) {
-        if ((conn->children[i].start_action & ACTION_START) == 0)
-            continue;
-        struct command c = {
-            .kind = CMD_INITIATE, .conn_name = conn->name, .child_name = conn->children[i].name};
-        daemon_command(r->server->daemon, &c, NULL, NULL);
-    }
-}
-
 /* All commands are out and none is pending any more. */
 static void batch_end(struct vici_request *r)
 {
     struct batch *b = r->state;
     struct vici_out o;
-    for (size_t i = 0; i < b->conn_count; i++) {
-        if (!b->has_failed)
-            start_children(r, b->conns[i]);
+    for (size_t i = 0; i < b->conn_count; i++)
         policy_conn_unref(b->conns[i]);
-    }
     b->conn_count = 0;
     if (r->client == NULL)
         return;
@@ -147,7 +133,7 @@ static struct conn *find_conn(struct vici_request *r, const char *name)
     return NULL;
 }
 
-/* As with charon, what start_action has brought up goes with the connection. */
+/* What start_action has brought about goes with the connection: the engine sees to it. */
 void command_unload_conn(struct vici_request *r)
 {
     const char *name = vici_get_text(r->message, "name", &r->arena, NULL);
@@ -166,13 +152,6 @@ void command_unload_conn(struct vici_request *r)
     }
     if (batch_begin(r) == NULL)
         return;
-    for (size_t i = 0; i < conn->child_count; i++) {
-        if ((conn->children[i].start_action & ACTION_START) == 0)
-            continue;
-        struct command down = {
-            .kind = CMD_TERMINATE, .conn_name = name, .child_name = conn->children[i].name};
-        daemon_command(r->server->daemon, &down, NULL, NULL);
-    }
     struct command c = {.kind = CMD_UNLOAD_CONN, .conn_name = name};
     batch_command(r, &c);
     batch_close(r);

@@ -15,7 +15,6 @@ enum {
     KEEPALIVE = 0xff,
     PMTU_MIN_V4 = 576,
     PMTU_MIN_V6 = 1280,
-    SHUNT_ID = 0x80000000, /* policies without a child have numbers that no child has */
 };
 
 static const uint8_t marker[4];
@@ -272,27 +271,13 @@ static void add_sa(struct worker *w, const struct sa_spec *sa)
         };
 }
 
-/* FNV-1a over both names: a policy without an SA keeps its number over reloads. */
-static uint32_t shunt_id(const char *conn, const char *child)
-{
-    uint32_t hash = 2166136261u;
-    const char *names[] = {conn, child};
-    for (size_t i = 0; i < 2; i++)
-        for (const char *p = names[i] == NULL ? "" : names[i];; p++) {
-            hash = (hash ^ (uint8_t)*p) * 16777619u;
-            if (*p == '\0')
-                break;
-        }
-    return hash | SHUNT_ID;
-}
-
 static void set_policy(struct worker *w, const struct effect *fx)
 {
-    uint32_t id = fx->policy.child_id != 0 ? fx->policy.child_id
-                                           : shunt_id(fx->policy.conn_name, fx->policy.child_name);
+    uint32_t id = fx->policy.child_id;
     struct esp_policy p = {
         .id = id,
         .mode = fx->policy.mode,
+        .is_trap = fx->policy.is_trap,
         .local_ts = fx->policy.local_ts,
         .remote_ts = fx->policy.remote_ts,
         .priority = fx->policy.priority,
@@ -334,6 +319,46 @@ static void answer_sent(struct worker *w, const struct effect *fx)
                                      .sent = {last_ms * 1000000}};
 }
 
+/* Packets that waited for an SA, on this worker and the others. */
+static void drop_own_held(struct worker *w, uint32_t policy_id, const char *conn, const char *child)
+{
+    struct esp_held_drop dropped = tun_drop_held(w->tun, policy_id);
+    struct arena a;
+    if (dropped.packets == 0 || !arena_init_small(&a, 256))
+        return;
+    struct finding why;
+    finding_set(&why, CAUSE_ESP_HELD_DROPPED);
+    why.expected = "an SA for the packets that asked for it";
+    why.seen = arena_text(&a, "%zu packets, %zu octets", dropped.packets, dropped.bytes);
+    struct event e = {
+        .kind = EVENT_NOTICE, .conn_name = conn, .child_name = child, .finding = &why};
+    tell(w, &e, NULL);
+    arena_clear(&a);
+}
+
+static void drop_held(struct worker *w, uint32_t policy_id, const char *conn, const char *child)
+{
+    drop_own_held(w, policy_id, conn, child);
+    size_t conn_len = strlen(conn) + 1, child_len = strlen(child) + 1;
+    for (unsigned i = 0; i < w->o.count; i++) {
+        struct job *j = i == w->o.number ? NULL : job_new(JOB_DROP_HELD, conn_len + child_len);
+        if (j == NULL)
+            continue;
+        j->policy_id = policy_id;
+        memcpy(j->bytes, conn, conn_len);
+        memcpy(j->bytes + conn_len, child, child_len);
+        forward(w, i, j);
+    }
+}
+
+/* What outbound packets are matched with has changed: those that wait may go, on every worker. */
+static void wake_holders(struct worker *w)
+{
+    for (unsigned i = 0; i < w->o.count; i++)
+        if (i != w->o.number && tun_holds(w->o.peers[i]->tun))
+            uv_async_send(&w->o.peers[i]->wake);
+}
+
 static void ask(struct worker *w, const struct effect *fx)
 {
     switch (fx->ask.kind) {
@@ -363,9 +388,11 @@ static void carry_out(struct worker *w, const struct effect *fx)
         break;
     case FX_SA_ADD:
         add_sa(w, fx->sa);
+        wake_holders(w);
         break;
     case FX_SA_USE:
         esp_sa_use(w->o.db, fx->use.spi_out, fx->use.child_id);
+        wake_holders(w);
         break;
     case FX_SA_MOVE:
         esp_sa_move(w->o.db, fx->move.spi, fx->move.child_id, fx->move.is_inbound, &fx->move.local,
@@ -376,6 +403,9 @@ static void carry_out(struct worker *w, const struct effect *fx)
         break;
     case FX_POLICY_SET:
         set_policy(w, fx);
+        break;
+    case FX_HELD_DROP:
+        drop_held(w, fx->held.policy_id, fx->held.conn_name, fx->held.child_name);
         break;
     case FX_ASK:
         ask(w, fx);
@@ -415,8 +445,14 @@ static void input(struct worker *w, struct input *in)
 
 static void time_came(uv_timer_t *timer);
 
+static void pass_notices(struct worker *w);
+
 static void end_turn(struct worker *w)
 {
+    if (tun_holds(w->tun)) {
+        tun_retry(w->tun, clock_now().ns / 1000000, &w->notices);
+        pass_notices(w);
+    }
     flush_outbox(w);
     post_news(w);
     esp_quiescent(w->o.db);
@@ -460,9 +496,11 @@ static void pass_notices(struct worker *w)
             .cause = n->kind == DP_FAULT ? esp_drop_cause(n->why) : CAUSE_NONE,
             .count = n->count,
             .remote = n->remote,
+            .pair = n->pair,
         };
-        /* The engine's number is the first octet of its child ids and of the SPIs that it made. */
-        unsigned owner = (n->child_id != 0 ? n->child_id : n->spi) >> 24;
+        /* The engine's number is the first octet of its child ids and of the SPIs that it made; in
+         * the numbers of policies without an SA one bit stands before it. */
+        unsigned owner = (n->child_id != 0 ? n->child_id & ~POLICY_ID_BIT : n->spi) >> 24;
         if (owner >= w->o.count || owner == w->o.number) {
             input(w, &in);
             continue;
@@ -651,6 +689,8 @@ static void run_command(struct worker *w, const struct command *c)
     case CMD_INITIATE:
     case CMD_TERMINATE:
     case CMD_REKEY:
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
     case CMD_SHUTDOWN:
         break;
     }
@@ -704,6 +744,11 @@ static void run_job(struct worker *w, struct job *j)
         struct input in = {.kind = IN_DATAPLANE};
         in.dataplane = j->dataplane;
         input(w, &in);
+        break;
+    }
+    case JOB_DROP_HELD: {
+        const char *conn = (const char *)j->bytes;
+        drop_own_held(w, j->policy_id, conn, conn + strlen(conn) + 1);
         break;
     }
     case JOB_STOP:
@@ -780,6 +825,8 @@ static bool fill(struct worker *w, const struct worker_options *o)
     if (w->outbox_bytes == NULL || w->engine == NULL || w->sockets == NULL)
         return false;
     w->tun = tun_new(o->db, w->sockets, o->number, o->tun);
+    if (w->tun != NULL)
+        tun_set_clear(w->tun, o->clear[0], o->clear[1]);
     return w->tun != NULL;
 }
 

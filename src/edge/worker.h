@@ -23,6 +23,7 @@ enum job_kind {
     JOB_VISIT,
     JOB_IKE,       /* a datagram that arrived at another worker */
     JOB_ESP,       /* likewise */
+    JOB_DROP_HELD, /* of this trap; both names stand in bytes */
     JOB_DATAPLANE, /* news of an SA of this worker's engine, seen by another */
     JOB_STOP,
 };
@@ -43,6 +44,7 @@ struct job {
             uint32_t len;
         } packet; /* its octets in bytes, behind ESP_HEADROOM and before ESP_TAILROOM */
         struct dataplane_input dataplane;
+        uint32_t policy_id;
     };
     uint8_t bytes[];
 };
@@ -52,6 +54,7 @@ struct worker_options {
     struct engine_options engine;
     int sockets[SOCKET_COUNT]; /* the worker's from worker_new() on */
     int tun;                   /* likewise; -1 = none */
+    int clear[2];              /* likewise: for what leaves in clear, IPv4 and IPv6 */
     uint16_t port, nat_port;
     struct esp_db *db;      /* of all workers */
     struct priv *priv;      /* for this worker alone */

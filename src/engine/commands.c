@@ -34,6 +34,11 @@ static bool is_name(const char *given, const char *name)
     return given != NULL && strcmp(given, name) == 0;
 }
 
+static bool is_shunt(const struct child_conf *conf)
+{
+    return conf->mode == MODE_PASS || conf->mode == MODE_DROP;
+}
+
 /* ---- initiate ---- */
 
 /* An IKE SA of the connection that stands or is being set up by us. */
@@ -128,14 +133,29 @@ static void initiate(struct world *w, const struct command *c)
         refuse(w, c, CAUSE_CMD_UNKNOWN_CONNECTION, "connections", name, known_names(w));
         return;
     }
+    if (conn->is_shunts || (conf != NULL && is_shunt(conf))) {
+        struct finding why;
+        finding_set(&why, CAUSE_CMD_SHUNT);
+        why.param = policy_param(&w->arena, conn, conf != NULL ? conf : &conn->children[0], "mode");
+        why.expected = "a child of mode tunnel";
+        why.seen = arena_text(&w->arena, "%s", conf != NULL ? conf->name : conn->name);
+        world_expect(w, c->ticket, 1);
+        world_outcome(w, c->ticket, false, &why);
+        return;
+    }
+    standing_commanded(w, conn->name, conf == NULL ? NULL : conf->name, true);
     if (conf != NULL || conn->child_count == 0) {
         world_expect(w, c->ticket, 1);
         initiate_child(w, conn, conf, c->ticket);
         return;
     }
-    world_expect(w, c->ticket, (uint32_t)conn->child_count);
+    uint32_t count = 0;
     for (size_t i = 0; i < conn->child_count; i++)
-        initiate_child(w, conn, &conn->children[i], c->ticket);
+        count += !is_shunt(&conn->children[i]);
+    world_expect(w, c->ticket, count);
+    for (size_t i = 0; i < conn->child_count; i++)
+        if (!is_shunt(&conn->children[i]))
+            initiate_child(w, conn, &conn->children[i], c->ticket);
 }
 
 /* ---- terminate, rekey ---- */
@@ -195,6 +215,19 @@ static void terminate_or_rekey(struct world *w, const struct command *c)
 {
     struct hit *hits = NULL;
     size_t count = find_hits(w, c, &hits);
+    bool is_lifted = c->kind == CMD_TERMINATE && standing_lift(w, c->conn_name, c->child_name);
+    for (size_t i = 0; i < count && c->kind == CMD_TERMINATE; i++) {
+        const struct ike_sa *sa = world_sa_by_id(w, hits[i].ike_id);
+        const struct child_sa *k = sa->children;
+        while (k != NULL && k->id != hits[i].child_id)
+            k = k->next;
+        standing_commanded(w, sa->conn->name, k == NULL ? NULL : k->conf->name, false);
+    }
+    if (count == 0 && is_lifted) {
+        world_expect(w, c->ticket, 1);
+        world_outcome(w, c->ticket, true, NULL);
+        return;
+    }
     if (count == 0) {
         const char *name =
             c->child_name != NULL ? c->child_name
@@ -231,6 +264,7 @@ static void terminate_or_rekey(struct world *w, const struct command *c)
 static void shut_down(struct world *w, const struct command *c)
 {
     world_expect(w, c->ticket, 1);
+    w->is_leaving = true;
     for (struct ike_sa *sa = world_sa_after(w, 0), *next; sa != NULL; sa = next) {
         uint32_t id = sa->id;
         ike2_want_close(w, sa, 0, true);
@@ -256,10 +290,10 @@ void command_run(struct engine *e, const struct command *c)
     struct world *w = &e->world;
     switch (c->kind) {
     case CMD_LOAD_CONN:
-        loaded(w, c, c->conn != NULL && world_set_conn(w, c->conn), CAUSE_RES_MEMORY, NULL);
+        loaded(w, c, c->conn != NULL && installed_load(w, c->conn), CAUSE_RES_MEMORY, NULL);
         break;
     case CMD_UNLOAD_CONN:
-        loaded(w, c, c->conn_name != NULL && world_remove_conn(w, c->conn_name),
+        loaded(w, c, c->conn_name != NULL && installed_unload(w, c->conn_name),
                CAUSE_CMD_UNKNOWN_CONNECTION, c->conn_name);
         break;
     case CMD_LOAD_PSK:
@@ -278,6 +312,10 @@ void command_run(struct engine *e, const struct command *c)
         break;
     case CMD_SHUTDOWN:
         shut_down(w, c);
+        break;
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
+        installed_command(w, c);
         break;
     }
 }

@@ -27,6 +27,7 @@ struct engine *engine_new(const struct engine_options *o)
         return NULL;
     struct world_options w = {
         .worker = o->worker,
+        .workers = o->workers,
         .retransmission = {or_default(o->retransmit_timeout_ms, 4000),
                            o->retransmit_base > 0 ? o->retransmit_base : 1.8,
                            or_zero(o->retransmit_tries, 5), o->retransmit_jitter,
@@ -180,6 +181,10 @@ const struct effects *engine_step(struct engine *e, const struct input *in)
         command_run(e, &in->command);
         break;
     case IN_ANSWER:
+        if ((in->answer.ticket & STANDING_TICKET) != 0) {
+            standing_on_answer(w, &in->answer);
+            break;
+        }
         sa = world_sa_by_id(w, (uint32_t)in->answer.ticket);
         if (sa != NULL)
             ike2_on_answer(w, sa, &in->answer);
@@ -192,6 +197,7 @@ const struct effects *engine_step(struct engine *e, const struct input *in)
         break;
     }
     on_time(e);
+    standing_on_time(w);
     world_end_step(w);
     e->effects = (struct effects){w->step.effects, w->step.count};
     return &e->effects;

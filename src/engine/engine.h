@@ -13,6 +13,7 @@ struct engine;
 
 struct engine_options {
     uint8_t worker;
+    unsigned workers; /* of the daemon; 0: this one alone */
     uint8_t seed[RNG_SEED_SIZE];
     /* strongswan.conf's values and defaults; 0 = default */
     uint32_t retransmit_timeout_ms; /* 4000 */
@@ -90,12 +91,30 @@ struct ike_view {
 bool engine_next_sa(const struct engine *e, uint64_t *cursor, struct instant now, struct arena *a,
                     struct ike_view *out);
 
+/* A policy without an SA: trap (mode tunnel or transport), pass, drop, or the block of a child that
+ * start_action = start keeps up. */
+struct policy_view {
+    const char *conn_name, *child_name;
+    uint32_t id;
+    enum child_mode mode;
+    bool is_block;
+    uint32_t reqid; /* traps */
+    struct selectors local_ts, remote_ts;
+};
+
+/* One after the other, in no order: *cursor = 0 at first; false at the end. The engine must not
+ * step between. */
+bool engine_next_policy(const struct engine *e, size_t *cursor, struct policy_view *out);
+
 struct engine_counters {
     uint64_t datagrams_in, datagrams_out, dropped, cookies_sent, retransmits;
     uint64_t negotiations, failures;
     uint32_t half_open, ike_sas, child_sas;
 };
 void engine_counters(const struct engine *e, struct engine_counters *out);
+/* Which of so many engines keeps a connection's traps, shunts and starts: it is the same that
+ * initiates it. */
+unsigned engine_owner(const char *conn_name, unsigned workers);
 struct conn *engine_find_conn(const struct engine *e, const char *name); /* borrowed */
 
 #endif

@@ -29,4 +29,10 @@ void gate_refuse_spi(struct engine *e, const struct datagram *d, const struct ik
 
 void command_run(struct engine *e, const struct command *c);
 
+/* ---- installed.c ---- */
+
+bool installed_load(struct world *w, struct conn *conn);
+bool installed_unload(struct world *w, const char *name);
+void installed_command(struct world *w, const struct command *c);
+
 #endif

@@ -84,7 +84,7 @@ bool engine_next_sa(const struct engine *e, uint64_t *cursor, struct instant now
             .mode = c->mode,
             .spi_in = c->spi_in,
             .spi_out = c->spi_out,
-            .reqid = c->conf->reqid,
+            .reqid = c->reqid,
             .in_udp = c->in_udp,
             .suite = c->suite,
             .local_ts = c->local_ts,

@@ -352,6 +352,8 @@ static bool sa_fill(struct esp_db *db, struct sa *sa, const struct sa_spec *s)
     sa->esn = s->esn;
     sa->copy_df = s->copy_df;
     sa->copy_ecn = s->copy_ecn;
+    sa->tells_use = s->tells_use;
+    atomic_init(&sa->use_told_ms, INT64_MIN / 2);
     sa->copy_dscp = s->copy_dscp;
     sa->encr = s->encr;
     sa->integ = s->encr->is_aead ? NULL : s->integ;

@@ -27,6 +27,7 @@ enum {
     ESP_FLOWS = 1024,   /* per worker; a power of two */
     ESP_STRANGERS = 8,  /* unknown SPIs that are told of per worker and second */
     ESP_TELL_MS = 1000, /* between two notices of one kind about one SA */
+    ESP_ASK_MS = 200,   /* between two acquires of one trap */
     ESP_CACHE_LINE = 64,
     ESP_PMTU_LIFE_MS = 600000, /* RFC 1191 6.3, RFC 8201 4: then a larger one is tried */
 };
@@ -74,7 +75,7 @@ struct sa {
     struct cds_lfht_node node;
     struct rcu_head rcu;
     uint32_t spi, child_id;
-    bool is_inbound, esn, copy_df, copy_ecn;
+    bool is_inbound, esn, copy_df, copy_ecn, tells_use;
     enum copy_dscp copy_dscp;
     const struct encr *encr;
     const struct integ *integ;
@@ -87,6 +88,7 @@ struct sa {
     _Atomic(struct ends *) ends;
     atomic_bool is_dead; /* removed, but no memory to publish a table without it */
     atomic_bool soft_told, hard_told;
+    _Atomic int64_t use_told_ms;                        /* outbound */
     _Alignas(ESP_CACHE_LINE) _Atomic uint64_t sequence; /* outbound: last one reserved */
     _Atomic uint64_t bytes;                             /* outbound with a limit: reserved */
     struct inbound *inbound;
@@ -100,7 +102,9 @@ struct rule {
     struct rcu_head rcu;
     uint32_t id, priority;
     enum child_mode mode;
-    uint64_t rank;               /* SAs: the later taken into use the higher; 0: a policy */
+    uint64_t rank; /* SAs: the later taken into use the higher; policies: 0, traps 1 */
+    bool is_trap;
+    _Atomic int64_t asked_ms;    /* a trap: when it asked for an SA last */
     struct sa *sa;               /* NULL: a policy */
     struct filter local, remote; /* of an SA: borrowed from it */
 };
@@ -203,6 +207,14 @@ static inline bool esp_tell(struct esp_notices *notices, const struct esp_notice
 }
 
 /* Values of esp_notice.kind: enum dataplane_kind's, which this room does not see. */
-enum { TELL_SOFT, TELL_HARD, TELL_FIRST_USE, TELL_USED, TELL_FAULT, TELL_MOVED };
+enum {
+    TELL_SOFT,
+    TELL_HARD,
+    TELL_FIRST_USE,
+    TELL_USED,
+    TELL_FAULT,
+    TELL_MOVED,
+    TELL_ACQUIRE
+};
 
 #endif

@@ -44,15 +44,20 @@ void esp_sa_remove(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_i
 struct esp_policy {
     uint32_t id; /* child_id, or a number of the caller's for shunts */
     enum child_mode
-        mode; /* PASS, DROP; TUNNEL without an SA: trap, or drop while the child is down */
+        mode;     /* PASS, DROP; TUNNEL without an SA: trap, or drop while the child is down */
+    bool is_trap; /* TUNNEL, TRANSPORT: packets wait for an SA (ESP_ACQUIRE), else they are dropped
+                   */
     struct selectors local_ts, remote_ts;
     uint32_t priority; /* lower first, as in the kernel; 0: PASS 100000, TUNNEL and SAs 200000, DROP
                           400000, so that a bypass comes before and a block behind all tunnels */
 };
 /* Among equal priorities the more exact selectors win, then an SA before a policy without one, then
- * the SA that was taken into use last. false: no memory, nothing changed. */
+ * the SA that was taken into use last, a trap before one that only drops. false: no memory, nothing
+ * changed. */
 bool esp_policy_set(struct esp_db *db, const struct esp_policy *p);
 void esp_policy_remove(struct esp_db *db, uint32_t id);
+/* Changes with whatever outbound packets are matched with: what had no SA may have one now. */
+uint64_t esp_generation(struct esp_db *db);
 
 enum esp_verdict {
     ESP_SEND,      /* seal: an ESP packet for `out`; open: an inner packet for the TUN */
@@ -80,6 +85,7 @@ enum esp_drop {
     ESP_LIFETIME,
     ESP_WRONG_WORKER, /* opened by another worker than the one in the SPI's first octet */
     ESP_FRAGMENT,     /* transport mode takes whole datagrams only */
+    ESP_BLOCKED,      /* by a drop policy, or one of a child that is down */
     ESP_DROP_COUNT,
 };
 
@@ -106,11 +112,12 @@ struct esp_packet {
  * dataplane_input). */
 struct esp_notice {
     uint8_t kind; /* enum dataplane_kind's values; esp does not see step/: 0 soft, 1 hard, 2 first
-                     use, 3 used, 4 fault, 5 moved */
+                     use, 3 used, 4 fault, 5 moved, 6 acquire (child_id: the trap's id) */
     uint32_t spi, child_id;
     enum esp_drop why;
     uint64_t count;
     struct address remote;
+    struct ts_pair pair; /* acquire: the ends of the packet that asked first */
 };
 struct esp_notices {
     struct esp_notice at[ESP_BATCH_MAX];
@@ -151,6 +158,39 @@ bool esp_sa_stats(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_in
 void esp_db_stats(struct esp_db *db, uint64_t dropped[ESP_DROP_COUNT]);
 const char *esp_drop_name(enum esp_drop why);
 enum cause esp_drop_cause(enum esp_drop why);
+
+/* ---- packets that wait for an SA (held.c) ---- */
+
+enum {
+    HELD_PACKETS_MAX = 16,   /* for each policy */
+    HELD_BYTES_MAX = 65536,  /* likewise */
+    HELD_POLICIES_MAX = 256, /* that packets wait for, per worker */
+};
+
+struct esp_held;
+
+struct esp_held_packet {
+    struct esp_held_packet *next;
+    uint32_t policy_id, len;
+    uint8_t octets[];
+};
+
+struct esp_held_drop {
+    size_t packets, bytes;
+};
+
+/* NULL: no memory. Of one worker. */
+struct esp_held *esp_held_new(void);
+void esp_held_free(struct esp_held *h);
+/* A copy; the policy's oldest ones go for it if need be. false: too large, too many policies or no
+ * memory, and counted as lost. */
+bool esp_held_keep(struct esp_held *h, uint32_t policy_id, struct span packet);
+/* All of them, those of one policy in their order; the caller's, each to be given to free(). */
+struct esp_held_packet *esp_held_take_all(struct esp_held *h);
+/* No SA will come. */
+struct esp_held_drop esp_held_drop(struct esp_held *h, uint32_t policy_id);
+size_t esp_held_count(const struct esp_held *h);
+uint64_t esp_held_lost(const struct esp_held *h);
 
 /* ---- replay window, RFC 4303 3.4.3 and appendix A2; RFC 6479's ring of words ---- */
 

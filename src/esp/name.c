@@ -20,6 +20,7 @@ static const struct drop_row {
     [ESP_LIFETIME] = {"lifetime", CAUSE_ESP_LIFETIME},
     [ESP_FRAGMENT] = {"fragment", CAUSE_ESP_FRAGMENT},
     [ESP_WRONG_WORKER] = {"wrong-worker", CAUSE_ESP_WRONG_WORKER},
+    [ESP_BLOCKED] = {"blocked", CAUSE_ESP_BLOCKED},
 };
 
 const char *esp_drop_name(enum esp_drop why)

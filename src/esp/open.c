@@ -29,7 +29,12 @@ static void tell_fault(const struct open_run *run, const struct esp_packet *p, e
     f->pending++;
     if (run->now_ms - f->told_ms < ESP_TELL_MS)
         return;
-    struct esp_notice n = {TELL_FAULT, run->sa->spi, run->sa->child_id, why, f->pending, p->remote};
+    struct esp_notice n = {.kind = TELL_FAULT,
+                           .spi = run->sa->spi,
+                           .child_id = run->sa->child_id,
+                           .why = why,
+                           .count = f->pending,
+                           .remote = p->remote};
     if (esp_tell(run->notices, &n)) {
         f->told_ms = run->now_ms;
         f->pending = 0;
@@ -64,7 +69,12 @@ static void tell_stranger(const struct open_run *run, const struct esp_packet *p
     s->pending++;
     if (!is_due)
         return;
-    struct esp_notice n = {TELL_FAULT, p->spi, 0, ESP_UNKNOWN_SPI, s->pending, p->remote};
+    struct esp_notice n = {.kind = TELL_FAULT,
+                           .spi = p->spi,
+                           .child_id = 0,
+                           .why = ESP_UNKNOWN_SPI,
+                           .count = s->pending,
+                           .remote = p->remote};
     if (esp_tell(run->notices, &n)) {
         s->told_ms = run->now_ms;
         s->pending = 0;
@@ -75,7 +85,12 @@ static void tell_lifetime(const struct open_run *run, atomic_bool *told, uint8_t
 {
     if (atomic_load_explicit(told, memory_order_relaxed))
         return;
-    struct esp_notice n = {kind, run->sa->spi, run->sa->child_id, ESP_LIFETIME, 1, run->remote};
+    struct esp_notice n = {.kind = kind,
+                           .spi = run->sa->spi,
+                           .child_id = run->sa->child_id,
+                           .why = ESP_LIFETIME,
+                           .count = 1,
+                           .remote = run->remote};
     if (esp_tell(run->notices, &n))
         atomic_store_explicit(told, true, memory_order_relaxed);
 }
@@ -103,12 +118,12 @@ static void tell_use(struct open_run *run)
     in->used_pending += run->packets;
     if (in->first_told && run->now_ms - in->used_told_ms < ESP_TELL_MS)
         return;
-    struct esp_notice n = {in->first_told ? TELL_USED : TELL_FIRST_USE,
-                           run->sa->spi,
-                           run->sa->child_id,
-                           ESP_OK,
-                           in->used_pending,
-                           run->remote};
+    struct esp_notice n = {.kind = in->first_told ? TELL_USED : TELL_FIRST_USE,
+                           .spi = run->sa->spi,
+                           .child_id = run->sa->child_id,
+                           .why = ESP_OK,
+                           .count = in->used_pending,
+                           .remote = run->remote};
     if (esp_tell(run->notices, &n)) {
         in->first_told = true;
         in->used_told_ms = run->now_ms;
@@ -126,7 +141,12 @@ static void tell_move(const struct open_run *run)
     if (!p->in_udp || !ends->in_udp || address_equal(&p->remote, &ends->remote) ||
         run->now_ms - in->moved_told_ms < ESP_TELL_MS)
         return;
-    struct esp_notice n = {TELL_MOVED, run->sa->spi, run->sa->child_id, ESP_OK, 1, p->remote};
+    struct esp_notice n = {.kind = TELL_MOVED,
+                           .spi = run->sa->spi,
+                           .child_id = run->sa->child_id,
+                           .why = ESP_OK,
+                           .count = 1,
+                           .remote = p->remote};
     if (esp_tell(run->notices, &n))
         in->moved_told_ms = run->now_ms;
 }

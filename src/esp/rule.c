@@ -7,6 +7,8 @@
 
 #include "esp/db.h"
 
+enum { TRAP_RANK = 1 };
+
 /* Priorities of rules that are given none; configured ones are usually below or above all of them.
  */
 static uint32_t default_priority(enum child_mode mode)
@@ -199,6 +201,7 @@ bool esp_rules_init(struct esp_db *db)
         return false;
     t->count = 0;
     t->generation = ++db->generation;
+    db->rank = TRAP_RANK;
     atomic_store_explicit(&db->table, t, memory_order_release);
     return true;
 }
@@ -287,6 +290,9 @@ static struct rule *rule_for_policy(const struct esp_policy *p)
     r->id = p->id;
     r->mode = p->mode;
     r->priority = p->priority != 0 ? p->priority : default_priority(p->mode);
+    r->is_trap = p->is_trap;
+    r->rank = p->is_trap ? TRAP_RANK : 0;
+    atomic_init(&r->asked_ms, INT64_MIN / 2);
     if (esp_filter_from(&p->local_ts, &r->local) && esp_filter_from(&p->remote_ts, &r->remote))
         return r;
     rule_free(r);
@@ -336,4 +342,12 @@ void esp_policy_remove(struct esp_db *db, uint32_t id)
         /* Without memory it stays: a block that stays is safe, a bypass was wanted once. */
         (void)publish(db, &(struct change){.gone = {r, NULL}});
     esp_change_end(db, is_guest);
+}
+
+uint64_t esp_generation(struct esp_db *db)
+{
+    bool is_guest = esp_change_begin(db);
+    uint64_t generation = db->generation;
+    esp_change_end(db, is_guest);
+    return generation;
 }

@@ -142,6 +142,38 @@ static bool admit(const struct seal_run *run, struct esp_packet *p, const struct
 
 /* ---- where to ---- */
 
+static struct selector end_of(const struct inner *in, bool is_source)
+{
+    struct ip_number at = is_source ? in->src : in->dst;
+    uint16_t port = is_source ? in->src_port : in->dst_port;
+    struct selector s = {.family = in->family,
+                         .protocol = in->protocol,
+                         .port_from = in->has_ports ? port : 0,
+                         .port_to = in->has_ports ? port : UINT16_MAX};
+    struct writer w = writer_of(s.from, sizeof s.from);
+    if (in->family == FAMILY_V4) {
+        put_u32(&w, (uint32_t)at.low);
+    } else {
+        put_u64(&w, at.high);
+        put_u64(&w, at.low);
+    }
+    memcpy(s.to, s.from, sizeof s.to);
+    return s;
+}
+
+/* RFC 4301 5.1.2: the first packet that meets the trap asks, the others of a while do not. */
+static void ask(const struct seal_run *run, struct rule *r, const struct inner *in)
+{
+    int64_t asked = atomic_load_explicit(&r->asked_ms, memory_order_relaxed);
+    if (run->now_ms - asked < ESP_ASK_MS ||
+        !atomic_compare_exchange_strong(&r->asked_ms, &asked, run->now_ms))
+        return;
+    struct esp_notice n = {.kind = TELL_ACQUIRE, .child_id = r->id, .why = ESP_NO_SA, .count = 1};
+    n.pair = (struct ts_pair){true, end_of(in, true), end_of(in, false)};
+    if (!esp_tell(run->notices, &n))
+        atomic_store(&r->asked_ms, asked); /* with the next batch */
+}
+
 static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
 {
     struct plan none = {NULL, 0, 0};
@@ -154,7 +186,7 @@ static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
         drop(p, run->worker->dropped, ESP_BAD_INNER);
         return none;
     }
-    const struct rule *r = esp_find_rule(run->worker, run->table, &in);
+    struct rule *r = esp_find_rule(run->worker, run->table, &in);
     if (r == NULL) {
         drop(p, run->worker->dropped, ESP_NO_POLICY);
         return none;
@@ -166,12 +198,18 @@ static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
             p->verdict = ESP_PASS;
             return none;
         case MODE_DROP:
-            drop(p, run->worker->dropped, ESP_NO_POLICY);
+            drop(p, run->worker->dropped, ESP_BLOCKED);
             return none;
         case MODE_TUNNEL:
         case MODE_TRANSPORT:
+            if (!r->is_trap) {
+                drop(p, run->worker->dropped, ESP_NO_SA);
+                return none;
+            }
             p->verdict = ESP_ACQUIRE;
             p->why = ESP_NO_SA;
+            p->len = in.len;
+            ask(run, r, &in);
             return none;
         }
     }
@@ -209,13 +247,35 @@ struct grant {
     uint64_t bytes_before; /* sealed so far, with a limit in bytes */
 };
 
+/* Use is told where somebody waits for the end of it; at most once a second. */
+static void tell_use(const struct seal_run *run, struct sa *sa, const struct ends *ends,
+                     uint64_t count)
+{
+    int64_t told = atomic_load_explicit(&sa->use_told_ms, memory_order_relaxed);
+    if (run->now_ms - told < ESP_TELL_MS ||
+        !atomic_compare_exchange_strong(&sa->use_told_ms, &told, run->now_ms))
+        return;
+    struct esp_notice n = {.kind = TELL_USED,
+                           .spi = sa->spi,
+                           .child_id = sa->child_id,
+                           .why = ESP_OK,
+                           .count = count,
+                           .remote = ends->remote};
+    (void)esp_tell(run->notices, &n);
+}
+
 static void tell_once(const struct seal_run *run, const struct sa *sa, atomic_bool *told,
                       uint8_t kind, enum esp_drop why)
 {
     if (atomic_load_explicit(told, memory_order_relaxed) || atomic_exchange(told, true))
         return;
     const struct ends *ends = atomic_load_explicit(&sa->ends, memory_order_acquire);
-    struct esp_notice n = {kind, sa->spi, sa->child_id, why, 1, ends->remote};
+    struct esp_notice n = {.kind = kind,
+                           .spi = sa->spi,
+                           .child_id = sa->child_id,
+                           .why = why,
+                           .count = 1,
+                           .remote = ends->remote};
     if (!esp_tell(run->notices, &n))
         atomic_store(told, false); /* with the next batch */
 }
@@ -354,6 +414,8 @@ static void seal_group(const struct seal_run *run, struct esp_packet *packets, s
         count_add(&c->bytes, sealed_bytes);
         atomic_store_explicit(&c->last_use_ms, run->now_ms, memory_order_relaxed);
         atomic_store_explicit(&c->sequence, g.first + g.count - 1, memory_order_relaxed);
+        if (sa->tells_use)
+            tell_use(run, sa, ends, sealed);
     }
 }
 

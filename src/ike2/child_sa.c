@@ -297,8 +297,10 @@ bool child_choose(struct world *w, const struct ike_sa *sa, const struct message
     unsigned nearest_met = 0, best = 0;
     bool any = false;
     for (size_t i = 0; i < (old != NULL ? 1 : conn->child_count); i++) {
-        struct candidate c =
-            candidate_of(w, sa, conn, old != NULL ? old->conf : &conn->children[i], old);
+        const struct child_conf *conf = old != NULL ? old->conf : &conn->children[i];
+        if (conf->mode == MODE_PASS || conf->mode == MODE_DROP)
+            continue; /* a policy without a peer */
+        struct candidate c = candidate_of(w, sa, conn, conf, old);
         struct child_plan plan = {0};
         struct finding here;
         unsigned met = meet(w, sa, m, &asked, &c, is_create, ke_group, &plan, &here);
@@ -536,7 +538,8 @@ static bool add_sa(struct world *w, const struct ike_sa *sa, const struct child_
         .hard_packets = conf->life_packets,
         .conn_name = arena_text(&w->arena, "%s", c->conn->name),
         .child_name = arena_text(&w->arena, "%s", conf->name),
-        .reqid = conf->reqid,
+        .reqid = c->reqid,
+        .tells_use = conf->inactivity_s != 0,
         .takes_fragments = c->takes_fragments,
         .mends_checksums = c->mode == MODE_TRANSPORT && (sa->has_nat_here || sa->has_nat_there),
         .pad_to = is_inbound || c->refuses_tfc || c->mode != MODE_TUNNEL
@@ -565,7 +568,17 @@ static void set_policy(struct world *w, const struct ike_sa *sa, const struct ch
     fx->policy.local = sa->path.local;
     fx->policy.remote = sa->path.remote;
     fx->policy.priority = c->conf->priority;
-    fx->policy.reqid = c->conf->reqid;
+    fx->policy.reqid = c->reqid;
+}
+
+/* A rekeyed one keeps its number; one of a trap has that of the trap. */
+static void child_set_reqid(struct world *w, const struct ike_sa *sa, struct child_sa *c)
+{
+    const struct child_sa *old = c->replaces == 0 ? NULL : child_by_id(sa, c->replaces);
+    uint32_t known = old != NULL ? old->reqid : standing_reqid(w, c->conn->name, c->conf->name);
+    c->reqid = known != 0 ? known : reqid_take(w, c->conn, c->conf, &c->local_ts, &c->remote_ts);
+    if (known != 0)
+        reqid_share(w, c->conf, known);
 }
 
 struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct child_plan *p,
@@ -617,6 +630,7 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
         child_keys_clear(&r_to_i);
         return NULL;
     }
+    child_set_reqid(w, sa, c);
     c->next = sa->children;
     sa->children = c;
     w->counters.child_sas++;
@@ -681,6 +695,7 @@ void child_drop(struct world *w, struct ike_sa *sa, struct child_sa *c, bool wit
     child_remove_outbound(w, c);
     remove_sa(w, c, true);
     set_policy(w, sa, c, false);
+    reqid_give_back(w, c->conf, c->reqid);
     map_remove(&w->by_child, c->id);
     world_free_esp_spi(w, c->spi_in);
     w->counters.child_sas--;

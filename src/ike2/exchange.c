@@ -225,6 +225,8 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
             return;
         }
     }
+    if (s == NULL && sa->state == SA_UP)
+        standing_sa_ended(w, sa, true);
     exchange_lose(w, sa, &why);
 }
 
@@ -449,7 +451,8 @@ static void serve(struct world *w, struct ike_sa *sa, const struct wish *wish)
     case WISH_CREATE_CHILD:
         conn = world_find_conn(w, sa->conn->name);
         conf = conn == NULL ? NULL : policy_find_child(conn, wish->child_name);
-        if (conf != NULL && child_by_name(sa, conf->name) == NULL) {
+        if (conf != NULL &&
+            (child_by_name(sa, conf->name) == NULL || standing_wants_more(w, wish->ticket))) {
             create_begin_child(w, sa, conf, conn, wish);
             return;
         }
@@ -531,10 +534,13 @@ void ike2_want_child(struct world *w, struct ike_sa *sa, const char *child, uint
 }
 
 void ike2_want_child_for(struct world *w, struct ike_sa *sa, const char *child,
-                         const struct ts_pair *pair)
+                         const struct ts_pair *pair, uint64_t ticket)
 {
     add_wish(w, sa,
-             (struct wish){.kind = WISH_CREATE_CHILD, .child_name = strdup(child), .pair = *pair});
+             (struct wish){.kind = WISH_CREATE_CHILD,
+                           .child_name = strdup(child),
+                           .pair = *pair,
+                           .ticket = ticket});
 }
 
 void ike2_want_close_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket)
@@ -712,6 +718,10 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
 
 void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
 {
+    if (in->kind == DP_ACQUIRE) {
+        standing_on_acquire(w, in);
+        return;
+    }
     struct ike_sa *sa = NULL;
     struct child_sa *c = world_find_child(w, in->child_id, &sa);
     if (c == NULL)
@@ -758,6 +768,8 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
         why.seen = arena_text(&w->arena, "%llu packets on SPI %08x", (unsigned long long)in->count,
                               in->spi);
         ike2_refused(w, sa, NULL, &why);
+        break;
+    case DP_ACQUIRE:
         break;
     }
     world_rearm(w, sa);

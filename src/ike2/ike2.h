@@ -30,7 +30,7 @@ void ike2_on_path_error(struct world *w, struct ike_sa *sa, const struct path_er
 void ike2_want_child(struct world *w, struct ike_sa *sa, const char *child, uint64_t ticket);
 /* The same because of a packet, whose ends are told to the peer first: RFC 7296 2.9. */
 void ike2_want_child_for(struct world *w, struct ike_sa *sa, const char *child,
-                         const struct ts_pair *pair);
+                         const struct ts_pair *pair, uint64_t ticket);
 void ike2_want_close_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket);
 void ike2_want_rekey_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket);
 void ike2_want_rekey_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);

@@ -165,6 +165,7 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
         c->expire_at = INSTANT_NEVER;
         return;
     }
+    standing_child_closed(w, sa, c);
     struct record *r = ike2_record_new(w, sa, RECORD_CLOSE, 0);
     if (r != NULL) {
         struct finding why;
@@ -214,8 +215,11 @@ static void answer_delete(struct world *w, struct ike_sa *sa, const struct delet
         enum collide verdict = task_collide(owner, ASKED_CLOSE_CHILD, c->id);
         if (verdict != COLLIDE_NO_DELETE)
             write_delete_child(o, c->spi_in);
-        while (wish_remove(&owner->wishes, WISH_CLOSE_CHILD, c->id, &dropped))
+        while (wish_remove(&owner->wishes, WISH_CLOSE_CHILD, c->id, &dropped)) {
+            if (c->state == CHILD_SA_UP)
+                c->state = CHILD_SA_CLOSING; /* we wanted it too: no close_action */
             world_outcome(w, dropped.ticket, true, NULL);
+        }
         while (wish_remove(&owner->wishes, WISH_REKEY_CHILD, c->id, &dropped)) {
             struct finding why;
             peer_closed(w, c, &why);
@@ -289,6 +293,8 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
         exchange_finish(w, sa, true, NULL);
         return;
     }
+    if (!has_error)
+        standing_sa_ended(w, sa, false);
     finding_set(&why, has_error ? CAUSE_AUTH_PEER_REFUSED : CAUSE_IKE_PEER_CLOSED);
     finding_about(&why, m, NULL, true);
     why.notify = has_error ? n.type : 0;

@@ -369,6 +369,14 @@ void ids_refused(struct world *w, struct ike_sa *sa, const struct message *m,
                  const struct notify *n);
 /* Near the end of the numbers: wishes a successor. true: they are used up, the SA is gone. */
 bool ids_last(struct world *w, struct ike_sa *sa);
+/* ---- reqid.c ---- */
+
+/* One more user of the number for this child and these selectors. */
+uint32_t reqid_take(struct world *w, const struct conn *conn, const struct child_conf *conf,
+                    const struct selectors *local, const struct selectors *remote);
+void reqid_share(struct world *w, const struct child_conf *conf, uint32_t number);
+void reqid_give_back(struct world *w, const struct child_conf *conf, uint32_t number);
+void reqid_clear(struct world *w);
 
 /* ---- exchange.c ---- */
 

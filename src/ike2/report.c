@@ -85,7 +85,7 @@ struct effect *world_event(struct world *w, enum event_kind kind, const struct i
 
 void world_expect(struct world *w, uint64_t ticket, uint32_t outcomes)
 {
-    if (ticket == 0)
+    if (ticket == 0 || (ticket & STANDING_TICKET) != 0)
         return;
     struct waiting *waiting = map_get(&w->waiting, ticket);
     if (waiting == NULL) {
@@ -107,6 +107,10 @@ void world_expect(struct world *w, uint64_t ticket, uint32_t outcomes)
 
 void world_outcome(struct world *w, uint64_t ticket, bool ok, const struct finding *why)
 {
+    if ((ticket & STANDING_TICKET) != 0) {
+        standing_outcome(w, ticket, ok, why);
+        return;
+    }
     struct waiting *waiting = ticket == 0 ? NULL : map_get(&w->waiting, ticket);
     if (waiting == NULL)
         return;

@@ -54,6 +54,7 @@ struct child_sa {
     enum child_mode mode;                 /* agreed: tunnel or transport */
     bool takes_fragments;                 /* NON_FIRST_FRAGMENTS_ALSO was agreed */
     bool refuses_tfc;                     /* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
+    uint32_t reqid;                       /* reqid.c */
     struct instant installed, rekey_at, expire_at, gone_at;
 };
 

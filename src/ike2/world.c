@@ -99,6 +99,8 @@ void world_clear(struct world *w)
             free_sa(w->rows[i].sa);
         }
     free_records(w);
+    standing_clear(w);
+    reqid_clear(w);
     size_t cursor = 0;
     struct half_open *h;
     while ((h = map_next(&w->half_open_by_spi, &cursor, NULL)) != NULL) {
@@ -146,6 +148,9 @@ void world_end_step(struct world *w)
     struct timer *first = timers_first(&w->timers), *half = timers_first(&w->half_timers);
     if (first == NULL || (half != NULL && instant_before(half->due, first->due)))
         first = half;
+    struct timer *standing = timers_first(&w->standing_timers);
+    if (first == NULL || (standing != NULL && instant_before(standing->due, first->due)))
+        first = standing;
     struct effect *fx = first == NULL ? NULL : step_add(&w->step, FX_WAKE);
     if (fx != NULL)
         fx->wake = first->due;

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "ike2/sa.h"
+#include "ike2/standing.h"
 
 enum {
     IKE_PORT = 500,
@@ -16,6 +17,7 @@ enum {
 
 struct world_options {
     uint8_t worker;
+    unsigned workers; /* of the daemon; 0 or 1: this one alone */
     struct retransmission retransmission;
     uint32_t half_open_timeout_s, cookie_threshold, block_threshold, init_limit_half_open;
     uint32_t records_per_s;
@@ -99,6 +101,14 @@ struct world {
     uint32_t asked_id;            /* its message ID */
     uint16_t asked_size;          /* the largest datagram of its fragments; 0: it came whole */
     struct path asked_path;       /* where it came from */
+    /* Policies without an SA and what is to come up: standing.h */
+    struct map standings;      /* policy id → struct standing */
+    struct map standing_names; /* hash of connection and child → struct standing */
+    struct timers standing_timers;
+    uint32_t next_policy_id;
+    struct map reqids, reqid_numbers; /* reqid.c */
+    uint32_t next_reqid;
+    bool is_leaving; /* shut down: nothing comes up any more */
     uint8_t scratch[SCRATCH_SIZE];
 };
 

@@ -21,8 +21,12 @@ static void read_mode(struct place *p, struct arena *a, const struct setting *s,
         return;
     }
     const struct policy_key *k = policy_key_find(p->scope, s->name, false);
-    if (value_is_word(text, k->words))
-        policy_report_setting(p, CAUSE_CONF_NOT_SERVED, s, "tunnel or transport", "");
+    if (value_is_word(text, "pass"))
+        child->mode = MODE_PASS;
+    else if (value_is_word(text, "drop"))
+        child->mode = MODE_DROP;
+    else if (value_is_word(text, k->words))
+        policy_report_setting(p, CAUSE_CONF_NOT_SERVED, s, "tunnel, transport, pass or drop", "");
     else
         policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "", "");
 }
@@ -55,7 +59,6 @@ static bool parse_actions(struct span text, bool may_join, uint32_t *out)
     return may_join || parse_action(text, out);
 }
 
-/* max: the actions that are served. */
 static void read_action(struct place *p, struct arena *a, const struct setting *s,
                         const struct field *f, void *into)
 {
@@ -64,18 +67,15 @@ static void read_action(struct place *p, struct arena *a, const struct setting *
     uint32_t actions;
     if (!policy_one_value(p, s, &text))
         return;
-    bool is_start = strcmp(s->name, "start_action") == 0;
-    bool may_start = (f->max & ACTION_START) != 0;
-    if (!parse_actions(text, is_start || strcmp(s->name, "close_action") == 0, &actions))
-        policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, may_start ? "none or start" : "none", "");
-    else if ((actions & ~f->max) != 0)
-        policy_report_setting(p, CAUSE_CONF_NOT_SERVED, s,
-                              may_start ? "none or start" : "none, or not set", "");
+    bool is_dpd = strcmp(s->name, "dpd_action") == 0;
+    const char *expected =
+        is_dpd ? "clear, trap or restart" : "none, trap or start, or both as trap|start";
+    if (!parse_actions(text, !is_dpd, &actions))
+        policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, expected, "");
     else
         memcpy((uint8_t *)into + f->at, &actions, sizeof actions);
     if (text.len == 0)
-        policy_report_setting(p, CAUSE_CONF_ODD_VALUE, s, may_start ? "none or start" : "none",
-                              " (read as none)");
+        policy_report_setting(p, CAUSE_CONF_ODD_VALUE, s, expected, " (read as none)");
 }
 
 static void read_copy_dscp(struct place *p, struct arena *a, const struct setting *s,
@@ -189,9 +189,10 @@ static const struct field fields[] = {
     {"life_packets", policy_read_u64, AT(life_packets), 0},
     {"rand_packets", policy_read_u64, AT(rand_packets), 0},
     {"replay_window", read_replay_window, 0, 0},
-    {"start_action", read_action, AT(start_action), ACTION_START},
-    {"dpd_action", read_action, AT(dpd_action), ACTION_NONE},
-    {"close_action", read_action, AT(close_action), ACTION_NONE},
+    {"start_action", read_action, AT(start_action), 0},
+    {"dpd_action", read_action, AT(dpd_action), 0},
+    {"close_action", read_action, AT(close_action), 0},
+    {"inactivity", policy_read_time, AT(inactivity_s), 0},
     {"policies", policy_read_bool, AT(has_policies), 0},
     {"copy_df", policy_read_bool, AT(copy_df), 0},
     {"copy_ecn", policy_read_bool, AT(copy_ecn), 0},
@@ -260,6 +261,7 @@ void policy_read_child(struct place *p, struct arena *a, const struct section *s
         .copy_df = true,
         .copy_ecn = true,
         .has_policies = true,
+        .digest = policy_section_digest(s, NULL),
     };
     policy_read_fields(p, a, s, fields, sizeof fields / sizeof fields[0], out);
     for (const struct section *each = s->sections; each != NULL; each = each->next)

@@ -283,8 +283,17 @@ static void read_round_section(struct place *conn_place, struct arena *a, const 
 }
 
 /* side: "local" or "remote" */
+/* Only pass and drop children: there is no peer to authenticate. */
+static bool is_shunts_only(const struct conn *c)
+{
+    for (size_t i = 0; i < c->child_count; i++)
+        if (c->children[i].mode != MODE_PASS && c->children[i].mode != MODE_DROP)
+            return false;
+    return c->child_count > 0;
+}
+
 static void read_rounds(struct place *p, struct arena *a, const struct section *s, const char *side,
-                        const char *scope, struct auth_conf *out)
+                        const char *scope, struct auth_conf *out, bool may_be_missing)
 {
     const struct section *first = NULL;
     for (const struct section *each = s->sections; each != NULL; each = each->next) {
@@ -300,7 +309,7 @@ static void read_rounds(struct place *p, struct arena *a, const struct section *
         first = each;
         read_round_section(p, a, each, scope, out);
     }
-    if (first == NULL)
+    if (first == NULL && !may_be_missing)
         policy_report_missing(
             p, CAUSE_AUTH_METHOD_NOT_SERVED, s, arena_text(p->found->arena, "%s.auth", side), "psk",
             arena_text(p->found->arena, "no section %s, which means pubkey", side));
@@ -350,8 +359,11 @@ static void read_sections(struct place *p, struct arena *a, const struct section
         children = each;
         read_children(p, a, each, conn);
     }
-    read_rounds(p, a, s, "local", "connections.<conn>.local<suffix>", &conn->local);
-    read_rounds(p, a, s, "remote", "connections.<conn>.remote<suffix>", &conn->remote);
+    conn->is_shunts = is_shunts_only(conn);
+    read_rounds(p, a, s, "local", "connections.<conn>.local<suffix>", &conn->local,
+                conn->is_shunts);
+    read_rounds(p, a, s, "remote", "connections.<conn>.remote<suffix>", &conn->remote,
+                conn->is_shunts);
 }
 
 /* ---- what follows from what was read ---- */
@@ -403,6 +415,7 @@ struct conn *policy_conn_new(const struct section *s, struct findings *found)
     }
     atomic_init(&c->refs, 1);
     c->name = arena_text(&c->arena, "%s", s->name);
+    c->digest = policy_section_digest(s, "children");
     c->local_port = c->remote_port = 500;
     c->keyingtries = 1;
     c->rekey_time_s = c->over_time_s = c->rand_time_s = UNDEFINED;

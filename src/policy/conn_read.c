@@ -1,7 +1,35 @@
 #include "policy/conn_read.h"
 
+#include <strings.h>
+
 #include "finding/finding.h"
 #include "policy/value.h"
+
+static void mix(uint64_t *hash, struct span octets)
+{
+    for (size_t i = 0; i < octets.len; i++)
+        *hash = (*hash ^ octets.at[i]) * 1099511628211u;
+    *hash = (*hash ^ (octets.len << 8)) * 1099511628211u; /* where one text ends */
+}
+
+uint64_t policy_section_digest(const struct section *s, const char *without)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (const struct setting *each = s->settings; each != NULL; each = each->next) {
+        mix(&hash, span_text(each->name));
+        mix(&hash, each->value);
+        for (size_t i = 0; i < each->item_count; i++)
+            mix(&hash, each->items[i]);
+    }
+    for (const struct section *each = s->sections; each != NULL; each = each->next) {
+        if (without != NULL && strcasecmp(each->name, without) == 0)
+            continue;
+        uint64_t inner = policy_section_digest(each, NULL);
+        mix(&hash, span_text(each->name));
+        mix(&hash, span_of((const uint8_t *)&inner, sizeof inner));
+    }
+    return hash;
+}
 
 static const struct field *find_field(const struct field *fields, size_t count, const char *name)
 {

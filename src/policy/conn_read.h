@@ -42,6 +42,10 @@ bool policy_one_value(struct place *p, const struct setting *s, struct span *out
 void policy_read_proposals(struct place *p, struct arena *a, const struct setting *s,
                            uint8_t protocol, const char *name, struct proposals *out);
 
+/* FNV-1a over all that the section says, subsections too, but not one of the name `without` (NULL:
+ * none is left out). Good for "is it the same as before", not against an adversary. */
+uint64_t policy_section_digest(const struct section *s, const char *without);
+
 /* conns' children: reads section s into out. */
 void policy_read_child(struct place *p, struct arena *a, const struct section *s,
                        struct child_conf *out);

@@ -172,6 +172,8 @@ static unsigned best_fit(const struct host_pattern *hosts, size_t count, const s
 unsigned policy_conn_fits(const struct conn *c, const struct address *local,
                           const struct address *remote)
 {
+    if (c->is_shunts)
+        return 0; /* it is no peer's */
     unsigned here = best_fit(c->local_addrs, c->local_count, local);
     unsigned there = best_fit(c->remote_addrs, c->remote_count, remote);
     return here == 0 || there == 0 ? 0 : there << 8 | here;

@@ -194,7 +194,9 @@ struct child_conf {
     uint64_t rekey_bytes, life_bytes, rand_bytes;
     uint64_t rekey_packets, life_packets, rand_packets;
     uint32_t replay_window; /* packets, up to 4096; 0 = off; our default 64 */
-    uint32_t start_action, dpd_action, close_action;
+    uint32_t start_action, dpd_action, close_action; /* enum child_action */
+    uint64_t inactivity_s;                           /* 0 = never */
+    uint64_t digest; /* of all its settings: another one says that it was changed */
     bool copy_df, copy_ecn;
     enum copy_dscp copy_dscp;
     uint32_t reqid, priority;
@@ -236,6 +238,8 @@ struct conn {
     struct auth_conf local, remote;
     struct child_conf *children;
     size_t child_count;
+    bool is_shunts;  /* only pass and drop children: nothing to negotiate */
+    uint64_t digest; /* of all its settings but the children's */
 };
 
 /* From connections.<name>. Reads what `served` keys say; keys that exist in swanctl.conf (the

@@ -26,6 +26,8 @@ enum command_kind {
     CMD_INITIATE,    /* conn_name and/or child_name */
     CMD_TERMINATE,   /* conn_name, child_name, ike_id, child_id: any combination */
     CMD_REKEY,       /* as terminate */
+    CMD_INSTALL,     /* trap, pass or drop policy of a child; conn_name and/or child_name */
+    CMD_UNINSTALL,   /* likewise; without conn_name the first of that child name */
     CMD_SHUTDOWN,    /* deletes for everything; done when answered or after a short time */
 };
 
@@ -67,6 +69,7 @@ enum dataplane_kind {
                */
     DP_FAULT, /* cause and count: replays, integrity, selectors, unknown SPI */
     DP_MOVED, /* the newest good packet in UDP came from another remote address or port */
+    DP_ACQUIRE, /* child_id: of the trap policy; pair: the packet that met it */
 };
 
 struct dataplane_input {
@@ -76,6 +79,7 @@ struct dataplane_input {
     enum cause cause;
     uint64_t count;
     struct address remote;
+    struct ts_pair pair;
 };
 
 /* An ICMP error or a send error for a path (from the sockets' error queues). */
@@ -141,11 +145,16 @@ enum effect_kind {
     FX_SA_MOVE,
     FX_SA_REMOVE,
     FX_POLICY_SET,
+    FX_HELD_DROP,
     FX_ASK,
     FX_EVENT,
     FX_WAKE,
     FX_KEEPALIVE
 };
+
+/* Set in the numbers of policies that belong to no CHILD SA; the worker follows in the bits below,
+ * as in the numbers of children. */
+#define POLICY_ID_BIT UINT32_C(0x80000000)
 
 struct effect {
     enum effect_kind kind;
@@ -167,15 +176,19 @@ struct effect {
             struct address remote;
         } remove; /* FX_SA_REMOVE */
         struct {
-            uint32_t child_id; /* 0: no SA yet (trap, pass, drop) */
+            uint32_t child_id; /* with POLICY_ID_BIT: of no SA (trap, pass, drop, block) */
             bool is_set;       /* false: taken away */
             enum child_mode mode;
-            bool is_trap;
+            bool is_trap; /* packets wait for an SA, and ask for it (DP_ACQUIRE) */
             const char *conn_name, *child_name;
             struct selectors local_ts, remote_ts;
             struct address local, remote;
             uint32_t priority, reqid;
         } policy; /* FX_POLICY_SET: routes and fail-closed rules */
+        struct {
+            uint32_t policy_id;
+            const char *conn_name, *child_name;
+        } held; /* FX_HELD_DROP: no SA will come for the packets that wait at this trap */
         struct {
             uint64_t ticket;
             enum question_kind kind;

@@ -3,8 +3,8 @@
  * expect HOST EVENT KEY=VALUE…   an event, record or outcome that no expectation has named yet;
  *                                KEY~VALUE: VALUE is a part of it. Keys of one finding are all
  * about the same one. expect HOST no EVENT KEY=…     none is there expect HOST
- * ikes|children|sas|half-open N expect HOST child NAME KEY=VALUE… expect HOST counter NAME N|>N
- * expect tables agree | lost N | arrived >N */
+ * ikes|children|sas|half-open|policies|waiting|waited-in-vain N expect HOST child NAME KEY=VALUE…
+ * expect HOST counter NAME N|>N expect tables agree | lost N | arrived >N */
 #include <stdlib.h>
 
 #include <ikebana/status.h>
@@ -329,6 +329,12 @@ bool script_expect(struct script *s)
         return expect_number(s, what, count_views(h, true), s->words[3]);
     if (has_number && strcmp(what, "sas") == 0)
         return expect_number(s, what, h->sa_count, s->words[3]);
+    if (has_number && strcmp(what, "policies") == 0)
+        return expect_number(s, what, sim_policy_count(h, NULL), s->words[3]);
+    if (has_number && strcmp(what, "waiting") == 0)
+        return expect_number(s, what, sim_held(h), s->words[3]);
+    if (has_number && strcmp(what, "waited-in-vain") == 0)
+        return expect_number(s, what, h->packets_held_lost, s->words[3]);
     if (s->count == 5 && strcmp(what, "counter") == 0)
         return expect_counter(s, h, s->words[3], s->words[4]);
     if (s->count >= 4 && strcmp(what, "child") == 0)

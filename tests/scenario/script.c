@@ -240,6 +240,16 @@ static bool run_rekey(struct script *s)
     return command(s, CMD_REKEY);
 }
 
+static bool run_install(struct script *s)
+{
+    return command(s, CMD_INSTALL);
+}
+
+static bool run_uninstall(struct script *s)
+{
+    return command(s, CMD_UNINSTALL);
+}
+
 static bool run_shutdown(struct script *s)
 {
     return command(s, CMD_SHUTDOWN);
@@ -451,6 +461,26 @@ static bool run_stream(struct script *s)
     return true;
 }
 
+/* packet HOST CHILD FROM TO sent|held|blocked|passes|clear : one packet, and what becomes of it */
+static bool run_packet(struct script *s)
+{
+    static const char *const fates[] = {"sent", "held", "blocked", "passes", "clear"};
+    struct sim_host *h = script_host(s, s->words[1]);
+    struct ts_pair pair = {.is_set = true};
+    struct arena a;
+    const char *why;
+    if (h == NULL || !arena_init(&a))
+        return false;
+    bool ok = policy_parse_selector(span_text(s->words[3]), &pair.local, &a, &why) &&
+              policy_parse_selector(span_text(s->words[4]), &pair.remote, &a, &why);
+    arena_clear(&a);
+    if (!ok)
+        return script_fail(s, "not the ends of a packet");
+    enum sim_fate fate = sim_packet(h, s->words[2], &pair);
+    return strcmp(fates[fate], s->words[5]) == 0 ||
+           script_fail(s, "the packet of %s: %s", h->name, fates[fate]);
+}
+
 static bool run_stop(struct script *s)
 {
     sim_streams_stop(&s->sim);
@@ -490,6 +520,14 @@ static bool run_ask_fails(struct script *s)
     struct sim_host *h = script_host(s, s->words[1]);
     if (h != NULL)
         h->ask_error = "Name or service not known";
+    return h != NULL;
+}
+
+static bool run_ask_works(struct script *s)
+{
+    struct sim_host *h = script_host(s, s->words[1]);
+    if (h != NULL)
+        h->ask_error = NULL;
     return h != NULL;
 }
 
@@ -571,9 +609,13 @@ static const struct command_row rows[] = {
     {"seal", 5, run_seal},
     {"message-ids", 4, run_message_ids},
     {"stream", 4, run_stream},
+    {"packet", 6, run_packet},
     {"stop", 1, run_stop},
+    {"install", 3, run_install},
+    {"uninstall", 3, run_uninstall},
     {"dataplane", 4, run_dataplane},
     {"ask-fails", 2, run_ask_fails},
+    {"ask-works", 2, run_ask_works},
     {"run", 2, run_run},
     {"settle", 1, run_settle},
     {"latency", 2, run_latency},

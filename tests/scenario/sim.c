@@ -377,6 +377,7 @@ void sim_step(struct sim_host *h, const struct input *in)
         case FX_SA_MOVE:
         case FX_SA_REMOVE:
         case FX_POLICY_SET:
+        case FX_HELD_DROP:
             sim_table_effect(h, e);
             break;
         }
@@ -461,6 +462,27 @@ static void deliver(struct sim *s, struct sim_thing *t)
     sim_step(to, &(struct input){.kind = IN_DATAGRAM, .datagram = d});
 }
 
+void sim_send_on(struct sim_host *h, const struct sim_sa *sa)
+{
+    h->packets_sent++;
+    h->packet_sent_at = h->sim->now;
+    use_nat(h, true);
+    struct sim_thing *t = queue_add(h->sim, THING_PACKET, h->sim->latency_ms);
+    t->from = h;
+    t->spi = sa->spi;
+    t->keys = sa->keys;
+    t->datagram = (struct datagram){.local = sa->local, .remote = sa->remote};
+}
+
+void sim_used(struct sim_host *h, struct sim_sa *sa)
+{
+    struct instant now = h->sim->now;
+    if (!instant_reached(instant_after_s(sa->used_told, 1), now))
+        return;
+    sa->used_told = now;
+    sim_dataplane(h, DP_USED, sa->spi, sa->child_id, CAUSE_NONE, 1);
+}
+
 static void send_packet(struct sim *s, size_t n)
 {
     struct sim_stream *stream = &s->streams[n];
@@ -477,14 +499,9 @@ static void send_packet(struct sim *s, size_t n)
                     (long long)(s->now.ns / 1000000), h->name, stream->child);
         return;
     }
-    h->packets_sent++;
-    h->packet_sent_at = s->now;
-    use_nat(h, true);
-    struct sim_thing *t = queue_add(s, THING_PACKET, s->latency_ms);
-    t->from = h;
-    t->spi = sa->spi;
-    t->keys = sa->keys;
-    t->datagram = (struct datagram){.local = sa->local, .remote = sa->remote};
+    sim_send_on(h, sa);
+    if (sa->tells_use)
+        sim_used(h, (struct sim_sa *)(uintptr_t)sa);
 }
 
 static void deliver_packet(struct sim *s, struct sim_thing *t)
@@ -511,9 +528,14 @@ static void deliver_packet(struct sim *s, struct sim_thing *t)
                                                    .child_id = sa->child_id,
                                                    .remote = d.remote}});
     sa = sim_inbound(to, t->spi);
-    if (sa == NULL || sa->is_seen)
+    if (sa == NULL)
         return;
+    if (sa->is_seen) {
+        sim_used(to, sa);
+        return;
+    }
     sa->is_seen = true;
+    sa->used_told = s->now;
     sim_dataplane(to, DP_FIRST_USE, sa->spi, sa->child_id, CAUSE_NONE, 1);
 }
 

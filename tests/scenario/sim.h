@@ -26,7 +26,8 @@ struct sim;
 /* One direction of a CHILD SA in a host's table. */
 struct sim_sa {
     uint32_t spi, child_id;
-    bool is_inbound, in_udp, esn, is_seen, takes_fragments, mends_checksums;
+    bool is_inbound, in_udp, esn, is_seen, takes_fragments, mends_checksums, tells_use;
+    struct instant used_told;
     enum child_mode mode;
     uint16_t pad_to;
     uint64_t use; /* outbound: when it was put to use, 0 = not yet; the highest is sent on */
@@ -36,7 +37,10 @@ struct sim_sa {
 };
 
 struct sim_policy {
-    uint32_t child_id;
+    uint32_t child_id; /* with POLICY_ID_BIT: of no SA */
+    enum child_mode mode;
+    bool is_trap;
+    unsigned held; /* packets that wait at a trap */
     char child[32];
 };
 
@@ -77,7 +81,7 @@ struct sim_host {
     struct sim_event *events;
     size_t event_count, event_room;
     uint64_t sent, received; /* datagrams */
-    uint64_t packets_sent, packets_arrived, packets_lost, packets_blocked;
+    uint64_t packets_sent, packets_arrived, packets_lost, packets_blocked, packets_held_lost;
     const char *ask_error; /* the next asks fail with this */
 };
 
@@ -173,6 +177,13 @@ void sim_kill(struct sim_host *h);
 /* A new engine, empty. */
 void sim_start(struct sim_host *h);
 void sim_stream(struct sim_host *from, const char *child, int64_t every_ms);
+/* One packet between these two selectors' addresses: on the child's SA, or it waits at its trap, is
+ * blocked, passes or meets nothing. */
+enum sim_fate { SIM_SENT, SIM_HELD, SIM_BLOCKED, SIM_PASSED, SIM_CLEAR };
+enum sim_fate sim_packet(struct sim_host *from, const char *child, const struct ts_pair *pair);
+/* Policies of the child without an SA. */
+size_t sim_policy_count(const struct sim_host *h, const char *child);
+unsigned sim_held(const struct sim_host *h);
 void sim_streams_stop(struct sim *s);
 
 /* NULL: tables, views and the peers' tables agree. Else what does not, in static memory of the sim.

@@ -9,6 +9,11 @@ void sim_broken(struct sim *s, const char *what, const struct sim_host *h, uint3
 /* ---- sim_tables.c ---- */
 
 void sim_table_effect(struct sim_host *h, const struct effect *e);
+void sim_held_drop(struct sim_host *h, const struct effect *e);
+/* A packet goes out on the SA. */
+void sim_send_on(struct sim_host *h, const struct sim_sa *sa);
+/* Use is told at most once a second. */
+void sim_used(struct sim_host *h, struct sim_sa *sa);
 /* The SA on which traffic of a child leaves now; NULL: none. */
 const struct sim_sa *sim_outbound(const struct sim_host *h, const char *child);
 struct sim_sa *sim_inbound(struct sim_host *h, uint32_t spi);

@@ -31,6 +31,72 @@ const struct sim_sa *sim_outbound(const struct sim_host *h, const char *child)
     return best;
 }
 
+/* What waited for the child's SA goes. */
+static void release(struct sim_host *h, const struct sim_sa *sa)
+{
+    for (size_t i = 0; i < h->policy_count; i++) {
+        struct sim_policy *p = &h->policies[i];
+        for (; p->held > 0 && strcmp(p->child, sa->child) == 0; p->held--)
+            sim_send_on(h, sa);
+    }
+}
+
+void sim_held_drop(struct sim_host *h, const struct effect *e)
+{
+    for (size_t i = 0; i < h->policy_count; i++)
+        if (h->policies[i].child_id == e->held.policy_id) {
+            h->packets_held_lost += h->policies[i].held;
+            h->policies[i].held = 0;
+        }
+}
+
+enum sim_fate sim_packet(struct sim_host *from, const char *child, const struct ts_pair *pair)
+{
+    struct sim_sa *sa = (struct sim_sa *)(uintptr_t)sim_outbound(from, child);
+    enum { WAITING_MAX = 16 };
+    if (sa != NULL) {
+        sim_send_on(from, sa);
+        if (sa->tells_use)
+            sim_used(from, sa);
+        return SIM_SENT;
+    }
+    for (size_t i = 0; i < from->policy_count; i++) {
+        struct sim_policy *p = &from->policies[i];
+        if (strcmp(p->child, child) != 0 || (p->child_id & POLICY_ID_BIT) == 0)
+            continue;
+        if (!p->is_trap)
+            return p->mode == MODE_PASS ? SIM_PASSED : SIM_BLOCKED;
+        if (p->held < WAITING_MAX)
+            p->held++;
+        else
+            from->packets_held_lost++;
+        sim_step(from, &(struct input){.kind = IN_DATAPLANE,
+                                       .dataplane = {.kind = DP_ACQUIRE,
+                                                     .child_id = p->child_id,
+                                                     .count = 1,
+                                                     .pair = *pair}});
+        return SIM_HELD;
+    }
+    return SIM_CLEAR;
+}
+
+size_t sim_policy_count(const struct sim_host *h, const char *child)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < h->policy_count; i++)
+        count += (h->policies[i].child_id & POLICY_ID_BIT) != 0 &&
+                 (child == NULL || strcmp(h->policies[i].child, child) == 0);
+    return count;
+}
+
+unsigned sim_held(const struct sim_host *h)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < h->policy_count; i++)
+        count += h->policies[i].held;
+    return count;
+}
+
 static void add(struct sim_host *h, const struct sa_spec *spec)
 {
     struct sim *s = h->sim;
@@ -64,7 +130,10 @@ static void add(struct sim_host *h, const struct sa_spec *spec)
         .remote = spec->remote,
         .keys = spec->keys,
     };
+    sa->tells_use = spec->tells_use;
     snprintf(sa->child, sizeof sa->child, "%s", spec->child_name);
+    if (sa->use != 0)
+        release(h, sa);
 }
 
 static void set_policy(struct sim_host *h, const struct effect *e)
@@ -83,7 +152,8 @@ static void set_policy(struct sim_host *h, const struct effect *e)
     if (h->policy_count == SIM_SAS_MAX)
         return;
     struct sim_policy *p = &h->policies[h->policy_count++];
-    p->child_id = e->policy.child_id;
+    *p = (struct sim_policy){
+        .child_id = e->policy.child_id, .mode = e->policy.mode, .is_trap = e->policy.is_trap};
     snprintf(p->child, sizeof p->child, "%s", e->policy.child_name);
 }
 
@@ -100,6 +170,8 @@ void sim_table_effect(struct sim_host *h, const struct effect *e)
             sim_broken(h->sim, "an SA is to be used that is not there", h, e->use.spi_out);
         else
             sa->use = ++h->uses;
+        if (sa != NULL)
+            release(h, sa);
         break;
     case FX_SA_MOVE:
         sa = find(h, e->move.spi, e->move.is_inbound, e->move.child_id);
@@ -120,6 +192,9 @@ void sim_table_effect(struct sim_host *h, const struct effect *e)
         break;
     case FX_POLICY_SET:
         set_policy(h, e);
+        break;
+    case FX_HELD_DROP:
+        sim_held_drop(h, e);
         break;
     case FX_SEND:
     case FX_KEEPALIVE:
@@ -205,7 +280,7 @@ static const char *check_host(struct sim *s, struct sim_host *h)
     arena_clear(&a);
     if (wrong != NULL)
         return wrong;
-    if (h->policy_count != seen.count)
+    if (h->policy_count - sim_policy_count(h, NULL) != seen.count)
         return say(s, "policies without a child", h, (uint32_t)h->policy_count);
     for (size_t i = 0; i < h->sa_count; i++) {
         const struct sim_sa *sa = &h->sas[i];

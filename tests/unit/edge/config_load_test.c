@@ -40,6 +40,8 @@ uint64_t daemon_command(struct daemon *d, const struct command *c, daemon_done *
         break;
     case CMD_TERMINATE:
     case CMD_REKEY:
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
     case CMD_SHUTDOWN:
         fail();
     }
@@ -107,7 +109,7 @@ static void secrets_come_before_connections_and_starts_come_last(void **state)
                      CONN("two", "none", "") "}\n"
                                              "secrets {\n" SECRET_OF("ike-one") "}\n");
     assert_true(load(p));
-    assert_string_equal(given, "load-psk ike-one\nload one\nload two\ninitiate one/one-lan\n");
+    assert_string_equal(given, "load-psk ike-one\nload one\nload two\n");
     assert_false(findings_have_failure(&p->found));
     assert_int_equal(config_loader_conns(p->loader), 2);
     assert_int_equal(config_loader_psks(p->loader), 1);
@@ -126,7 +128,7 @@ static void what_the_file_no_longer_has_is_unloaded_and_nothing_starts_twice(voi
                                                 "secrets {\n" SECRET_OF("ike-two") "}\n");
     assert_true(load(p));
     assert_string_equal(given, "load-psk ike-two\nload one\nload three\nunload two\n"
-                               "unload-psk ike-one\ninitiate three/three-lan\n");
+                               "unload-psk ike-one\n");
 }
 
 static void a_wrong_connection_is_told_and_its_older_version_stays(void **state)

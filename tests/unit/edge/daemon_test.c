@@ -111,6 +111,8 @@ static void command(struct engine *e, const struct input *in)
                      c->child_id == 1 && e->options.worker == 0 ? CAUSE_CHILD_REKEY_REFUSED
                                                                 : CAUSE_CMD_UNKNOWN_SA);
         break;
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
     case CMD_SHUTDOWN:
         command_done(e, c->ticket, true, 0, CAUSE_NONE);
         break;

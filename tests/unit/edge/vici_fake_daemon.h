@@ -89,6 +89,8 @@ uint64_t daemon_command(struct daemon *daemon, const struct command *c, daemon_d
         d.terminated++;
         break;
     case CMD_REKEY:
+    case CMD_INSTALL:
+    case CMD_UNINSTALL:
     case CMD_SHUTDOWN:
         break;
     }

@@ -488,19 +488,6 @@ static void one_bad_connection_keeps_the_others_of_its_message_out(void **state)
     close(fd);
 }
 
-static void start_action_initiates_and_is_undone(void **state)
-{
-    (void)state;
-    int fd = dial();
-    assert_string_equal(text(load(fd, "office", NULL, NULL, "start"), "success"), "yes");
-    assert_int_equal(d.initiated, 1);
-    assert_string_equal(d.child_name, "lan");
-    call(fd, "unload-conn", "name", "office");
-    assert_string_equal(text(answer(fd), "success"), "yes");
-    assert_int_equal(d.terminated, 1);
-    close(fd);
-}
-
 static const struct section *load_shared(int fd, const char *id, const char *type)
 {
     struct vici_out o;
@@ -944,7 +931,6 @@ int main(void)
         TEST(a_connection_is_loaded_listed_and_unloaded),
         TEST(a_refused_connection_names_key_and_value),
         TEST(one_bad_connection_keeps_the_others_of_its_message_out),
-        TEST(start_action_initiates_and_is_undone),
         TEST(secrets_are_loaded_listed_and_unloaded),
         TEST(initiate_is_answered_by_its_outcome),
         TEST(a_failed_initiate_tells_all_that_is_known),

@@ -21,6 +21,16 @@ static void set(struct esp_db *db, uint32_t id, enum child_mode mode, uint32_t p
     assert_true(esp_policy_set(db, &p));
 }
 
+static void trap(struct esp_db *db, uint32_t id, struct selector local, struct selector remote)
+{
+    struct esp_policy p = {.id = id,
+                           .mode = MODE_TUNNEL,
+                           .is_trap = true,
+                           .local_ts = {&local, 1},
+                           .remote_ts = {&remote, 1}};
+    assert_true(esp_policy_set(db, &p));
+}
+
 static void add(struct esp_db *db, uint32_t spi, uint32_t child_id, bool is_used,
                 struct selector local, struct selector remote)
 {
@@ -79,17 +89,20 @@ static void policies_pass_drop_and_acquire(void **state)
     struct esp_db *db = empty_db();
     set(db, 1, MODE_PASS, 0, LEFT, range("10.5.0.0", "10.5.0.255"));
     set(db, 2, MODE_DROP, 0, LEFT, range("10.6.0.0", "10.6.0.255"));
-    set(db, 3, MODE_TUNNEL, 0, LEFT, RIGHT);
+    trap(db, 3, LEFT, RIGHT);
+    set(db, 4, MODE_TUNNEL, 0, LEFT, range("10.7.0.0", "10.7.0.255"));
     struct esp_packet p = sent(db, "10.1.0.1", "10.5.0.1");
     assert_int_equal(p.verdict, ESP_PASS);
     assert_int_equal(p.policy_id, 1);
     assert_int_equal(p.len, 60);
     p = sent(db, "10.1.0.1", "10.6.0.1");
-    assert_verdict(p, ESP_DROP, ESP_NO_POLICY);
+    assert_verdict(p, ESP_DROP, ESP_BLOCKED);
     assert_int_equal(p.policy_id, 2);
     p = sent(db, "10.1.0.1", "10.2.0.1");
     assert_verdict(p, ESP_ACQUIRE, ESP_NO_SA);
     assert_int_equal(p.policy_id, 3);
+    p = sent(db, "10.1.0.1", "10.7.0.1"); /* a child's policy between two SAs */
+    assert_verdict(p, ESP_DROP, ESP_NO_SA);
     esp_policy_remove(db, 1);
     assert_int_equal(sent(db, "10.1.0.1", "10.5.0.1").verdict, ESP_DROP);
     db_done(db);
@@ -144,8 +157,14 @@ static void an_sa_beats_the_policy_that_waits_for_one(void **state)
     assert_int_equal(sent(db, "10.1.0.1", "10.2.3.1").policy_id, 9);
     set(db, 2, MODE_TUNNEL, 0, LEFT, RIGHT); /* the same for a second time, set later */
     assert_int_equal(sent(db, "10.1.0.1", "10.2.3.1").policy_id, 9);
+    trap(db, 3, LEFT, RIGHT);
+    assert_int_equal(sent(db, "10.1.0.1", "10.2.3.1").policy_id, 9);
     esp_sa_remove(db, SPI, 9, false);
-    assert_int_equal(sent(db, "10.1.0.1", "10.2.3.1").verdict, ESP_ACQUIRE);
+    struct esp_packet p = sent(db, "10.1.0.1", "10.2.3.1"); /* a trap before who only drops */
+    assert_verdict(p, ESP_ACQUIRE, ESP_NO_SA);
+    assert_int_equal(p.policy_id, 3);
+    esp_policy_remove(db, 3);
+    assert_verdict(sent(db, "10.1.0.1", "10.2.3.1"), ESP_DROP, ESP_NO_SA);
     db_done(db);
 }
 
