@@ -31,6 +31,12 @@ bench:
 	@tools/build.sh build-bench --buildtype=release -Dtests=false
 	@tools/bench.sh build-bench
 
+# Every delivery order of two engines with up to two faults: long. Writes docs/exploration.md.
+explore:
+	@tools/setup.sh check
+	@tools/build.sh build
+	@build/tests/explore/explore --deep --faults 2 --doc docs/exploration.md
+
 fuzz:
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh
@@ -54,4 +60,4 @@ install:
 clean:
 	rm -rf build build-*
 
-.PHONY: all check test interop demo bench fuzz docs analyze install clean
+.PHONY: all check test interop demo bench explore fuzz docs analyze install clean

@@ -1,4 +1,5 @@
-/* explore [--faults N] [--seeds N] [--jobs N] [--deep] [--case NAME] [--doc FILE] [--verbose]
+/* explore [--faults N] [--seeds N] [--jobs N] [--deep] [--stop] [--case NAME] [--doc FILE]
+ * [--verbose]
  *
  * Walks all cases; explore.h says how. Exit 1: something is wrong, and the steps that lead there
  * are printed. */
@@ -34,7 +35,7 @@ struct shared {
 static struct shared *shared;
 static struct {
     unsigned faults, seeds, jobs;
-    bool is_deep, is_verbose;
+    bool is_deep, is_verbose, is_stopping;
     const char *doc, *only;
 } option = {.faults = 1, .jobs = 2};
 
@@ -524,7 +525,7 @@ static bool run_all(void)
     size_t next = 0;
     unsigned running = 0;
     for (;;) {
-        while (running < option.jobs && next < explore_case_count) {
+        while (running < option.jobs && next < explore_case_count && (ok || !option.is_stopping)) {
             const struct explore_case *c = &explore_cases[next];
             if ((option.only != NULL && strcmp(option.only, c->name) != 0) ||
                 (option.only == NULL && c->is_deep && !option.is_deep)) {
@@ -573,8 +574,15 @@ int main(int argc, char **argv)
 #endif
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--list") == 0) {
+            for (size_t c = 0; c < explore_case_count; c++)
+                printf("%s\n", explore_cases[c].name);
+            return 0;
+        }
         if (strcmp(argv[i], "--deep") == 0)
             option.is_deep = true;
+        else if (strcmp(argv[i], "--stop") == 0)
+            option.is_stopping = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             option.is_verbose = true;
         else if (strcmp(argv[i], "--faults") == 0 && has_value)
