@@ -19,6 +19,8 @@ CASES=(
     "ipv6_outside plain IPv6 outside"
     "ipv6_inside plain IPv6 inside"
     "both_inside plain IPv4 and IPv6 inside"
+    "fragmentation plain IKE_AUTH in fragments (RFC 7383)"
+    "dies alone one side dies; the other sees it by DPD"
     "nat nat behind a NAT"
 )
 
@@ -164,4 +166,29 @@ case_nat() {
     ikebana why --json | tr -d ' \n' | grep -q "\"$([ "$1" = ours ] && echo here || echo there)\":true" ||
         fail "the NAT was not seen"
     both_ways
+}
+
+case_fragmentation() {
+    load moon fragment=yes "bulk=$([ "$1" = ours ] && echo yes || echo no)"
+    load sun fragment=yes "bulk=$([ "$1" = peer ] && echo yes || echo no)"
+    fragments_of "$1"
+    up "$1"
+    sas_are 1 1
+    fragments_seen
+    both_ways
+}
+
+# ROLE dies, without a word.
+case_dies() {
+    load_both dpd=2
+    up ours
+    sas_are 1 1
+    if [ "$1" = peer ]; then
+        peer_kill
+        wait_for 60 has_sas we_have "0 0" || fail "we still have $(we_have)"
+        cause_is net.liveness-lost
+    else
+        kill_ours
+        wait_for 100 has_sas peer_has "0 0" || fail "the peer still has $(peer_has)"
+    fi
 }

@@ -20,12 +20,13 @@ wait_for() {
 # ---- parameters ----
 
 # parameters HOST [KEY=VALUE...]: fills P, the one tunnel that both sides are told, seen from HOST. What is wrong in a case is
-# a parameter of one side. ike, esp: proposals in the keywords of swanctl.conf. second: a further child, dmz.
+# a parameter of one side. ike, esp: proposals in the keywords of swanctl.conf. second: a further child, dmz. fragment: the peer
+# may be sent fragments. bulk: its first IKE_AUTH message is made large.
 declare -A P
 parameters() {
     local host=$1 word
     shift
-    P=([ike]=$PEER_IKE [esp]=$PEER_ESP [secret]='correct horse battery staple' [dpd]=0 [fragment]=0 [second]=no
+    P=([ike]=$PEER_IKE [esp]=$PEER_ESP [secret]='correct horse battery staple' [dpd]=0 [fragment]=no [bulk]=no [second]=no
         [child_life]=0 [ike_life]=0)
     if [ "$host" = moon ]; then
         P+=([local_addr]=192.0.2.1 [remote_addr]=192.0.2.2 [local_id]=moon.example [remote_id]=sun.example
@@ -40,50 +41,28 @@ parameters() {
     done
 }
 
-# P as a swanctl.conf, which is also strongSwan's.
+# Proposals that none of us takes, so that there are many of them.
+BULK_ESP=$(for encr in aes128 aes192 aes256 aes128ctr aes192ctr aes256ctr; do
+    for integ in sha1 sha384 sha512 aesxcbc aescmac; do printf ',%s-%s' $encr $integ; done
+done)
+
+# P as a swanctl.conf, which is also strongSwan's. (By printf: programs start slowly in user-mode Linux.)
+swanctl_child() { # NAME LOCAL_TS REMOTE_TS
+    printf '      %s {\n        esp_proposals = %s\n        local_ts = %s\n        remote_ts = %s\n      }\n' \
+        "$1" "$esp" "$2" "$3"
+}
 swanctl_conf() {
-    cat <<END
-connections {
-  office {
-    version = 2
-    mobike = no
-    fragmentation = $([ "${P[fragment]}" = 0 ] && echo no || echo yes)
-    proposals = ${P[ike]}
-    dpd_delay = ${P[dpd]}s
-    local_addrs = ${P[local_addr]}
-    remote_addrs = ${P[remote_addr]}
-    local {
-      auth = psk
-      id = ${P[local_id]}
-    }
-    remote {
-      auth = psk
-      id = ${P[remote_id]}
-    }
-    children {
-      lan {
-        esp_proposals = ${P[esp]}
-        local_ts = ${P[local_ts]}
-        remote_ts = ${P[remote_ts]}
-      }
-END
-    [ "${P[second]}" = no ] || cat <<END
-      dmz {
-        esp_proposals = ${P[esp]}
-        local_ts = ${P[second_local_ts]}
-        remote_ts = ${P[second_remote_ts]}
-      }
-END
-    cat <<END
-    }
-  }
-}
-secrets {
-  ike-office {
-    secret = "${P[secret]}"
-  }
-}
-END
+    local fragmentation=yes esp=${P[esp]}
+    [ "${P[fragment]}" != no ] || fragmentation=no
+    [ "${P[bulk]}" = no ] || esp=${P[esp]}$BULK_ESP
+    printf '%s\n' 'connections {' '  office {' '    version = 2' '    mobike = no' \
+        "    fragmentation = $fragmentation" "    proposals = ${P[ike]}" "    dpd_delay = ${P[dpd]}s" \
+        "    local_addrs = ${P[local_addr]}" "    remote_addrs = ${P[remote_addr]}" \
+        '    local {' '      auth = psk' "      id = ${P[local_id]}" '    }' \
+        '    remote {' '      auth = psk' "      id = ${P[remote_id]}" '    }' '    children {'
+    swanctl_child lan "${P[local_ts]}" "${P[remote_ts]}"
+    [ "${P[second]}" = no ] || swanctl_child dmz "${P[second_local_ts]}" "${P[second_remote_ts]}"
+    printf '%s\n' '    }' '  }' '}' 'secrets {' '  ike-office {' "    secret = \"${P[secret]}\"" '  }' '}'
 }
 
 # load HOST [KEY=VALUE...]
@@ -103,6 +82,17 @@ load_both() {
 
 # ---- our side ----
 
+start_ours() {
+    printf '%s\n' 'charon {' '  retransmit_timeout = 2' '  retransmit_base = 1.4' '  retransmit_tries = 4' \
+        '  fragment_size = 700' '}' >"$LAB/moon/strongswan.conf"
+    start_ikebanad moon --settings "$LAB/moon/strongswan.conf"
+}
+kill_ours() {
+    local pid
+    pid=$(cat "$LAB/ikebanad.pids")
+    : >"$LAB/ikebanad.pids" # that end is not a crash
+    kill -9 "$pid"
+}
 ikebana() { "$IKEBANA" --vici "unix://$LAB/moon/vici" "$@"; }
 
 up() { # ours|peer [CHILD]: brings it up from that side
@@ -143,7 +133,11 @@ is_another() { # child|ike OLD: one is up, and not OLD
     [ "$(wc -w <<<"$now")" -eq 1 ] && [ "$now" != "$2" ]
 }
 
-cause() { ikebana why --json | sed -n 's/^  "cause": "\(.*\)",$/\1/p'; }
+cause() {
+    local record
+    record=$(ikebana why --json)
+    [[ $record =~ \"cause\":\ \"([a-z.-]*)\" ]] && echo "${BASH_REMATCH[1]}"
+}
 cause_in() {
     local cause word
     cause=$(cause)
@@ -215,6 +209,22 @@ traffic_lost_nothing() {
     }
 }
 
+# fragments_of ours|peer: begins to look for them; fragments_seen wants some
+fragments_of() {
+    local from=$MOON # what a host has sent is seen by its own tcpdump
+    [ "$1" = ours ] || from=$SUN
+    ip netns exec "$from" tcpdump -n --immediate-mode -Q out -i eth0 -U -w "$LAB/sniff" \
+        '(udp src port 500 and udp[24] = 53) or (udp src port 4500 and udp[28] = 53)' >/dev/null 2>"$LAB/sniff.err" </dev/null &
+    SNIFFING=$!
+    wait_for 20 grep -q 'listening on' "$LAB/sniff.err"
+}
+fragments_seen() { # each is more than the 24 octets of a file without packets
+    sleep 0.5
+    kill "$SNIFFING"
+    wait "$SNIFFING" 2>/dev/null || true
+    [ "$(wc -c <"$LAB/sniff")" -gt 100 ] || fail "no message went out in fragments"
+}
+
 # ---- the peer ----
 
 # start_peer DAEMON [ARGUMENT...]: in its folder root, on sun; PEER_PID is the daemon
@@ -229,12 +239,6 @@ start_peer() {
     PIDS="$PIDS $PEER_PID"
 }
 in_peer() { nsenter -t "$PEER_PID" -m -n chroot "$ROOT" "$@"; }
-kill_peer() {
-    kill -9 "$PEER_PID"
-    wait "$PEER_PID" 2>/dev/null || true
-    lab_forget_pid "$PEER_PID"
-}
-
 # ---- results ----
 
 remark() { echo "$*" >>"$CELL/remarks"; }

@@ -30,6 +30,12 @@ peer_start() {
 whack() { in_peer $EXEC/whack --ctlsocket /run/pluto/pluto.ctl "$@"; }
 peer_log() { cat "$LAB/sun/pluto.log"; }
 
+bulk() { # more proposals than anybody needs
+    local encr
+    for encr in aes_cbc128 aes_cbc192 aes_cbc256 aes_ctr128 aes_ctr192 aes_ctr256; do
+        printf ',%s-sha1,%s-sha2_512,%s-sha2_256,%s-aes_xcbc,%s-aes_cmac' $encr $encr $encr $encr $encr
+    done
+}
 conn() { # NAME LOCAL_TS REMOTE_TS
     cat <<END
 conn $1
@@ -43,9 +49,9 @@ conn $1
 	authby=secret
 	ikev2=insist
 	ike=$(words "${P[ike]}")
-	esp=$(words "${P[esp]}")
+	esp=$(words "${P[esp]}")$([ "${P[bulk]}" = no ] || bulk)
 	narrowing=yes
-	fragmentation=$([ "${P[fragment]}" = 0 ] && echo no || echo yes)
+	fragmentation=${P[fragment]}
 	mobike=no
 	keyingtries=1
 	auto=add
@@ -61,9 +67,8 @@ peer_load() {
     } >"$LAB/sun/ipsec.conf"
     [ "${P[second]}" = no ] || conns="lan dmz"
     echo "@${P[local_id]} @${P[remote_id]} : PSK \"${P[secret]}\"" >"$LAB/sun/ipsec.secrets"
-    whack --rereadsecrets
-    # shellcheck disable=SC2086 # one or two names
-    in_peer $EXEC/addconn --config /lab/ipsec.conf --ctlsocket /run/pluto/pluto.ctl $conns
+    in_peer sh -c 'PATH=$PATH:/usr/libexec/ipsec; whack --ctlsocket "$1" --rereadsecrets && exec addconn --config /lab/ipsec.conf --ctlsocket "$@"' \
+        sh /run/pluto/pluto.ctl $conns
 }
 peer_quiet() { # in one go: programs start slowly in user-mode Linux
     in_peer sh -c 'for name in lan dmz; do "$@" --delete --name $name; done' \
@@ -81,6 +86,7 @@ peer_has() {
 state_of() { whack --showstates | sed -n "s/^000 #\([0-9]*\):.*STATE_V2_ESTABLISHED_$1_SA.*/\1/p" | tail -n 1; }
 peer_down_child() { whack --deletestate "$(state_of CHILD)"; }
 peer_down_ike() { whack --deletestate "$(state_of IKE)"; }
+peer_kill() { kill -9 "$PEER_PID"; }
 peer_rekey_child() { whack "$(whack --help 2>&1 | grep -oE -- '--rekey-(child|ipsec)' | head -n 1)" --name lan --asynchronous; }
 peer_rekey_ike() { whack --rekey-ike --name lan --asynchronous; }
 

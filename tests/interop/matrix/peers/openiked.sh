@@ -55,20 +55,25 @@ peer_log() { cat "$LAB/sun/stdout"; }
 
 # The policy is kept, to be started again as an active one.
 policy() { # active|passive NAME LOCAL_TS REMOTE_TS
-    local from to flows=
+    local from to flows= bulk= encr auth
+    [ "${P[bulk]}" = no ] || for encr in aes-128 aes-192 aes-256 aes-128-ctr aes-192-ctr aes-256-ctr; do
+        for auth in hmac-md5 hmac-sha1 hmac-sha2-512; do
+            bulk+=" childsa auth $auth enc $encr noesn childsa auth $auth enc $encr esn"
+        done
+    done
     for from in ${3//,/ }; do
         for to in ${4//,/ }; do
             case $from/$to in *:*/*.* | *.*/*:*) ;; *) flows+=" from $from to $to" ;; esac
         done
     done
-    echo "ikev2 \"$2\" $1 esp$flows local ${P[local_addr]} peer ${P[remote_addr]} $(words "${P[ike]}") $(words "${P[esp]}")" \
+    echo "ikev2 \"$2\" $1 esp$flows local ${P[local_addr]} peer ${P[remote_addr]} $(words "${P[ike]}") $(words "${P[esp]}")$bulk" \
         "srcid ${P[local_id]} dstid ${P[remote_id]} ikelifetime ${P[ike_life]}" \
         "lifetime $([ "${P[child_life]}" = 0 ] && echo 3600 || echo "${P[child_life]}") psk \"${P[secret]}\""
 }
 write_policy() { # active|passive
     {
         echo "set dpd_check_interval ${P[dpd]}"
-        [ "${P[fragment]}" = 0 ] && echo "set nofragmentation" || echo "set fragmentation"
+        [ "${P[fragment]}" = no ] && echo "set nofragmentation" || echo "set fragmentation"
         policy "$1" lan "${P[local_ts]}" "${P[remote_ts]}"
     } >"$LAB/sun/iked.conf"
     chmod 600 "$LAB/sun/iked.conf"
@@ -91,6 +96,12 @@ peer_has() {
     echo "$(grep -c '^iked_sas:.* ESTABLISHED' <<<"$list") $(grep -cE '^ +sa_childsas:.* in ' <<<"$list")"
 }
 peer_down_ike() { ikectl reset id moon.example; }
+peer_kill() { # all its processes at once: one that is left would still say goodbye
+    local pid
+    pid=$(cat "$LAB/sun/pid")
+    # shellcheck disable=SC2046 # a list
+    kill -9 $(cat "/proc/$pid/task/$pid/children") "$pid"
+}
 # ikectl has no command for it: the lifetimes do it.
 peer_rekey_child() { remark "by the lifetime of the peer: no command of it rekeys"; }
 peer_rekey_ike() { remark "by the lifetime of the peer: no command of it rekeys"; }

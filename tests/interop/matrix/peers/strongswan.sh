@@ -68,6 +68,7 @@ peer_has() {
 }
 peer_down_child() { swanctl --terminate --child lan --timeout 30; }
 peer_down_ike() { swanctl --terminate --ike office --timeout 30; }
+peer_kill() { kill -9 "$PEER_PID"; }
 peer_rekey_child() { swanctl --rekey --child lan; }
 peer_rekey_ike() { swanctl --rekey --ike office; }
 
