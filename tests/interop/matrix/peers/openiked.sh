@@ -32,7 +32,12 @@ start_iked() {
     local try
     for try in {1..60}; do
         kill -0 "$PEER_PID" || break
-        ! ikectl show sa >/dev/null 2>&1 || return 0
+        if ikectl show sa >/dev/null 2>&1; then
+            # It answers before its processes have all of the configuration: an IKE_AUTH that comes now is answered with
+            # empty TSi and TSr. Nothing tells when it is done.
+            sleep 2
+            return 0
+        fi
         sleep 0.2
     done
     fail "iked does not answer after $try tries"
