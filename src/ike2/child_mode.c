@@ -159,7 +159,8 @@ struct child_says child_read_notifies(const struct message *m)
     };
 }
 
-bool child_wants_no_address(struct world *w, const struct message *m, struct finding *why)
+bool child_wants_no_address(struct world *w, const struct ike_sa *sa, const struct message *m,
+                            struct finding *why)
 {
     const struct payload *cp_p = wire_find(m, PAYLOAD_CP);
     struct cfg cp;
@@ -171,6 +172,7 @@ bool child_wants_no_address(struct world *w, const struct message *m, struct fin
             continue;
         finding_set(why, CAUSE_CHILD_NO_ADDRESS_POOL);
         finding_about(why, m, cp_p, true);
+        why->param = policy_param(&w->arena, sa->conn, NULL, "pools");
         why->expected = "no request for an internal address: there are no pools here";
         why->seen = type == CFG_INTERNAL_IP4_ADDRESS ? "INTERNAL_IP4_ADDRESS (1)"
                                                      : "INTERNAL_IP6_ADDRESS (8)";

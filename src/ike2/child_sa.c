@@ -285,7 +285,7 @@ bool child_choose(struct world *w, const struct ike_sa *sa, const struct message
 {
     struct asked_child asked;
     memset(out, 0, sizeof *out);
-    if (!read_child(w, m, &asked, why) || !child_wants_no_address(w, m, why) ||
+    if (!read_child(w, m, &asked, why) || !child_wants_no_address(w, sa, m, why) ||
         (old == NULL && !has_room(w, sa, m, why)))
         return false;
     /* What is loaded now counts, not what was when the IKE SA began. */

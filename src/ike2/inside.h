@@ -275,7 +275,8 @@ bool child_is_host_to_host(struct world *w, const struct ike_sa *sa, const struc
 /* One list of both, without those inside another. */
 struct selectors child_join(struct world *w, const struct selectors *x, const struct selectors *y);
 /* false: the peer asks for an address that nobody here gives, RFC 7296 3.15.4; why. */
-bool child_wants_no_address(struct world *w, const struct message *m, struct finding *why);
+bool child_wants_no_address(struct world *w, const struct ike_sa *sa, const struct message *m,
+                            struct finding *why);
 /* Initiator, at IKE_AUTH: is the task's child to be made with the IKE SA, or by a wish after it
  * (RFC 6023; then the task has no child any more)? false: the peer does not allow what we want;
  * why. */

@@ -120,6 +120,49 @@ static void read_replay_window(struct place *p, struct arena *a, const struct se
         child->replay_window = (uint32_t)value;
 }
 
+/* Octets that inner packets are padded to, or "mtu" (in small letters, as charon wants it). */
+static void read_tfc_padding(struct place *p, struct arena *a, const struct setting *s,
+                             const struct field *f, void *into)
+{
+    (void)a, (void)f;
+    static const char expected[] = "a number of octets up to 65534, or mtu";
+    struct child_conf *child = into;
+    struct span text;
+    uint64_t value = 0;
+    if (!policy_one_value(p, s, &text))
+        return;
+    if (span_equal(text, span_text("mtu"))) {
+        child->tfc_padding = TFC_PADDING_MTU;
+        return;
+    }
+    enum value_fit fit = value_number(text, UINT32_MAX, &value);
+    if (fit == VALUE_BAD) {
+        policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, expected, "");
+        return;
+    }
+    child->tfc_padding = value < TFC_PADDING_MTU ? (uint32_t)value : TFC_PADDING_MTU - 1;
+    if (fit == VALUE_ODD || value >= TFC_PADDING_MTU)
+        policy_report_setting(
+            p, CAUSE_CONF_ODD_VALUE, s, expected,
+            arena_text(p->found->arena, " (read as %u)", (unsigned)child->tfc_padding));
+}
+
+/* As with strongSwan on a kernel without IPComp: it is not negotiated. */
+static void read_ipcomp(struct place *p, struct arena *a, const struct setting *s,
+                        const struct field *f, void *into)
+{
+    (void)a, (void)f, (void)into;
+    struct span text;
+    bool wants;
+    if (!policy_one_value(p, s, &text))
+        return;
+    if (value_bool(text, &wants) == VALUE_BAD)
+        policy_report_setting(p, CAUSE_CONF_BAD_VALUE, s, "", "");
+    else if (wants)
+        policy_report_setting(p, CAUSE_CONF_ODD_VALUE, s, "no: packets are not compressed",
+                              " (read as no)");
+}
+
 static void read_selector(struct place *p, struct arena *a, const struct setting *s,
                           struct span item, void *into)
 {
@@ -193,6 +236,8 @@ static const struct field fields[] = {
     {"dpd_action", read_action, AT(dpd_action), 0},
     {"close_action", read_action, AT(close_action), 0},
     {"inactivity", policy_read_time, AT(inactivity_s), 0},
+    {"tfc_padding", read_tfc_padding, 0, 0},
+    {"ipcomp", read_ipcomp, 0, 0},
     {"policies", policy_read_bool, AT(has_policies), 0},
     {"copy_df", policy_read_bool, AT(copy_df), 0},
     {"copy_ecn", policy_read_bool, AT(copy_ecn), 0},

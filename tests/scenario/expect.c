@@ -90,11 +90,25 @@ static int finding_holds(const struct fact *f, const struct finding *why)
     return first_known(answers, sizeof answers / sizeof *answers);
 }
 
+/* The notify types of what was sent or received, "16391 16394". */
+static const char *notifies_text(const struct record *r, bool sent, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < r->trail_count; i++)
+        for (size_t k = 0; k < 4 && ((r->trail[i].flags & TRAIL_SENT) != 0) == sent; k++)
+            if (r->trail[i].notifies[k] != 0 && len < size)
+                len += (size_t)snprintf(text + len, size - len, "%s%u", len == 0 ? "" : " ",
+                                        r->trail[i].notifies[k]);
+    return text;
+}
+
 static int record_holds(const struct fact *f, const struct record *r)
 {
     uint64_t repeats = 0;
     for (size_t i = 0; i < r->trail_count; i++)
         repeats += r->trail[i].repeats;
+    char sent[500], got[500];
     int answers[] = {
         holds_text(f, "kind", sim_record_names[r->kind]),
         holds_text(f, "result", sim_result_names[r->result]),
@@ -107,6 +121,8 @@ static int record_holds(const struct fact *f, const struct record *r)
         holds_number(f, "findings", r->finding_count),
         holds_number(f, "messages", r->trail_count),
         holds_number(f, "repeats", repeats),
+        holds_text(f, "sent", notifies_text(r, true, sent, sizeof sent)),
+        holds_text(f, "got", notifies_text(r, false, got, sizeof got)),
         holds_number(f, "took", r->took_ms),
         holds_number(f, "nat-here", r->has_nat_here),
         holds_number(f, "nat-there", r->has_nat_there),

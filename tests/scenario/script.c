@@ -425,7 +425,7 @@ static bool run_notify(struct script *s)
 static bool run_seal(struct script *s)
 {
     struct sim_host *h = script_host(s, s->words[1]);
-    uint8_t octets[1024];
+    uint8_t octets[8192];
     size_t len = s->words[4][0] == '\0' ? 0 : hex(s->words[4], octets, sizeof octets);
     if (h == NULL)
         return false;
@@ -435,6 +435,23 @@ static bool run_seal(struct script *s)
         ahead = (uint32_t)strtoul(s->words[5] + 6, NULL, 10);
     if (!sim_seal_request(h, (uint8_t)strtoul(s->words[2], NULL, 10),
                           (uint8_t)strtoul(s->words[3], NULL, 10), span_of(octets, len), ahead, &d))
+        return script_fail(s, "%s has no IKE SA with keys", h->name);
+    sim_inject(&s->sim, &d);
+    return true;
+}
+
+/* reply HOST EXCHANGE FIRST-PAYLOAD HEX : an answer of its first IKE SA to the last request that it
+ * has executed, in place of its own, which was dropped */
+static bool run_reply(struct script *s)
+{
+    struct sim_host *h = script_host(s, s->words[1]);
+    uint8_t octets[8192];
+    size_t len = s->words[4][0] == '\0' ? 0 : hex(s->words[4], octets, sizeof octets);
+    if (h == NULL)
+        return false;
+    struct datagram d;
+    if (!sim_seal_answer(h, (uint8_t)strtoul(s->words[2], NULL, 10),
+                         (uint8_t)strtoul(s->words[3], NULL, 10), span_of(octets, len), &d))
         return script_fail(s, "%s has no IKE SA with keys", h->name);
     sim_inject(&s->sim, &d);
     return true;
@@ -607,6 +624,7 @@ static const struct command_row rows[] = {
     {"inject", 4, run_inject},
     {"notify", 4, run_notify},
     {"seal", 5, run_seal},
+    {"reply", 5, run_reply},
     {"message-ids", 4, run_message_ids},
     {"stream", 4, run_stream},
     {"packet", 6, run_packet},

@@ -742,6 +742,14 @@ bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, st
     return true;
 }
 
+bool sim_seal_answer(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
+                     struct datagram *out)
+{
+    struct ike_sa *sa = sim_first_sa(from);
+    return sa != NULL &&
+           sim_seal(from, sa, exchange, true, sa->window.expected_id - 1, first, plain, out);
+}
+
 bool sim_set_message_ids(struct sim_host *from, struct sim_host *to, uint32_t next_id)
 {
     struct ike_sa *sa = sim_first_sa(from), *theirs = sim_first_sa(to);

@@ -211,6 +211,9 @@ struct ike_sa *sim_sa_of(struct sim_host *from, struct span datagram);
  * `ahead` of it, which does not. */
 bool sim_seal_request(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
                       uint32_t ahead, struct datagram *out);
+/* An answer to the last request that its first SA has executed. */
+bool sim_seal_answer(struct sim_host *from, uint8_t exchange, uint8_t first, struct span plain,
+                     struct datagram *out);
 /* As if so many requests had gone from one host to the other on their first IKE SA. */
 bool sim_set_message_ids(struct sim_host *from, struct sim_host *to, uint32_t next_id);
 /* What is inside a protected datagram that `from` has sent: false when there is no such SA any

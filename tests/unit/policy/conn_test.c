@@ -349,6 +349,21 @@ static void childless_mode_and_policies_are_read(void **state)
     assert_int_equal(c->childless, CHILDLESS_FORCE);
     assert_true(c->children[0].has_policies);
     policy_conn_unref(c);
+    c = must_read(s, "children { a { tfc_padding = 1400\n } b { tfc_padding = mtu\n } c { } }");
+    assert_int_equal(c->children[0].tfc_padding, 1400);
+    assert_int_equal(c->children[1].tfc_padding, TFC_PADDING_MTU);
+    assert_int_equal(c->children[2].tfc_padding, 0);
+    policy_conn_unref(c);
+    c = must_read(s, "children { a { ipcomp = yes\n } }");
+    assert_int_equal(s->found.count, 1);
+    assert_int_equal(s->found.at[0].cause, CAUSE_CONF_ODD_VALUE);
+    assert_string_equal(s->found.at[0].param, "connections.office.children.a.ipcomp");
+    assert_string_equal(s->found.at[0].expected, "no: packets are not compressed");
+    assert_string_equal(s->found.at[0].seen, "t.conf:2: ipcomp = yes (read as no)");
+    policy_conn_unref(c);
+    conn_is_refused(state, "children { a { tfc_padding = MTU\n } }", CAUSE_CONF_BAD_VALUE,
+                    "connections.office.children.a.tfc_padding",
+                    "a number of octets up to 65534, or mtu", "t.conf:2: tfc_padding = MTU", "");
     conn_is_refused(state, "childless = yes", CAUSE_CONF_BAD_VALUE, "connections.office.childless",
                     "allow, prefer, force or never", "t.conf:2: childless = yes", "");
 }
