@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/inside.h"
+#include "ike2/fragment.h"
 #include "sim_inside.h"
 
 static struct sim_sa *find(struct sim_host *h, uint32_t spi, bool is_inbound, uint32_t child_id)
@@ -399,6 +400,9 @@ static void mix_sa(uint64_t *hash, const struct ike_sa *sa)
         mix_u64(hash, (uint64_t)c->expire_at.ns);
         mix_u64(hash, (uint64_t)c->gone_at.ns);
     }
+    mix_u64(hash, fragment_memory(sa->joining));
+    mix_u64(hash, sa->may_fragment);
+    mix_u64(hash, sa->fragment_limit);
     mix_u64(hash, (uint64_t)sa->heard.ns);
     mix_u64(hash, (uint64_t)sa->rekey_at.ns);
     mix_u64(hash, (uint64_t)sa->expire_at.ns);
@@ -422,6 +426,7 @@ uint64_t sim_digest(const struct sim_host *h)
     mix_u64(&hash, w->by_child.count);
     mix_u64(&hash, w->by_address.count);
     mix_u64(&hash, w->waiting.count);
+    mix_u64(&hash, w->half_open_fragments);
     for (struct ike_sa *sa = world_sa_after(w, 0); sa != NULL; sa = world_sa_after(w, sa->id))
         mix_sa(&hash, sa);
     return hash;
