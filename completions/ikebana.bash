@@ -4,7 +4,7 @@ _ikebana()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     local command='' i word vici=()
-    local commands='up down rekey list why explain load bench log version completion help'
+    local commands='up down rekey install uninstall list why explain load bench log version completion help'
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -44,7 +44,7 @@ _ikebana()
         up|rekey) options+=' --timeout' ;;
         down) options+=' --timeout --force' ;;
         why) options+=' --all --failed --limit' ;;
-        list) options+=' --names' ;;
+        list) options+=' --names --policies' ;;
         load) options+=' --file' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
@@ -52,7 +52,7 @@ _ikebana()
     fi
     case $command in
     '') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current") ;;
-    up|down|rekey|list|why)
+    up|down|rekey|install|uninstall|list|why)
         local IFS=$'\n'
         mapfile -t COMPREPLY < <(compgen -W "$(ikebana "${vici[@]}" list --names 2>/dev/null)" -- "$current")
         ;;

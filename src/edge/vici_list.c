@@ -1,6 +1,6 @@
 /* The lists: list-sas is made on the workers' threads, a piece at a time, so that neither a worker
- * nor the memory is taken by a hundred thousand SAs; list-conns and list-policies come from what
- * the main thread has loaded. */
+ * nor the memory is taken by a hundred thousand SAs; list-conns comes from what the main thread
+ * has loaded. */
 #include <stdlib.h>
 
 #include "edge/vici_request.h"
@@ -283,43 +283,4 @@ void command_list_conns(struct vici_request *r)
     r->state = list;
     r->pump = conns_pump;
     conns_pump(r);
-}
-
-/* ---- list-policies ---- */
-
-/* Presence counts, not the value, as with charon. */
-static bool wants_kind(const struct section *m, const struct child_conf *c)
-{
-    const char *key = c->mode == MODE_PASS                   ? "pass"
-                      : c->mode == MODE_DROP                 ? "drop"
-                      : (c->start_action & ACTION_TRAP) != 0 ? "trap"
-                                                             : NULL;
-    return key != NULL && settings_find(m, key) != NULL;
-}
-
-void command_list_policies(struct vici_request *r)
-{
-    const char *child = vici_get_text(r->message, "child", &r->arena, NULL);
-    const char *ike = vici_get_text(r->message, "ike", &r->arena, NULL);
-    const struct conn *conn;
-    struct vici_out o;
-    for (size_t i = 0; (conn = daemon_conn(r->server->daemon, i)) != NULL; i++) {
-        for (size_t n = 0; n < conn->child_count; n++) {
-            const struct child_conf *c = &conn->children[n];
-            if (!wants_kind(r->message, c) || (child != NULL && strcmp(child, c->name) != 0) ||
-                (ike != NULL && strcmp(ike, conn->name) != 0))
-                continue;
-            vici_begin_packet(&o, VICI_EVENT, vici_event_names[VICI_EVENT_LIST_POLICY]);
-            vici_section(&o, arena_text(&r->arena, "%s/%s", conn->name, c->name));
-            vici_text(&o, "child", c->name);
-            vici_text(&o, "ike", conn->name);
-            vici_text(&o, "mode", mode_name(c->mode));
-            vici_write_selectors(&o, "local-ts", &c->local_ts, &r->arena);
-            vici_write_selectors(&o, "remote-ts", &c->remote_ts, &r->arena);
-            vici_section_end(&o);
-            request_event(r, VICI_EVENT_LIST_POLICY, &o);
-        }
-    }
-    request_begin(r, &o);
-    request_answer(r, &o);
 }

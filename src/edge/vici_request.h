@@ -150,7 +150,8 @@ typedef void vici_command(struct vici_request *r);
 vici_command command_load_conn, command_unload_conn, command_get_conns, command_load_shared,
     command_unload_shared, command_get_shared, command_clear_creds, command_load_file;
 vici_command command_initiate, command_terminate, command_rekey;
-vici_command command_list_sas, command_list_conns, command_list_policies;
+vici_command command_install, command_uninstall, command_list_policies; /* vici_policy.c */
+vici_command command_list_sas, command_list_conns;
 vici_command command_version, command_stats, command_counters, command_why, command_success,
     command_get_keys, command_get_authorities, command_get_pools, command_list_nothing;
 

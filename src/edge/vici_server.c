@@ -43,6 +43,8 @@ static const struct command_row commands[] = {
     {"initiate", command_initiate, true},
     {"terminate", command_terminate, true},
     {"rekey", command_rekey, true},
+    {"install", command_install, true},
+    {"uninstall", command_uninstall, true},
     {"list-sas", command_list_sas, true},
     {"list-conns", command_list_conns, true},
     {"list-policies", command_list_policies, true},

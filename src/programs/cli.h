@@ -18,7 +18,7 @@ enum {
 struct cli {
     const char *uri;
     bool wants_json, has_colour, has_terminal; /* terminal: progress may be shown on stderr */
-    bool wants_all, wants_failed, is_forced, wants_names;
+    bool wants_all, wants_failed, is_forced, wants_names, wants_policies;
     int64_t timeout_ms; /* 0: wait for the outcome */
     int64_t limit;      /* 0 = the command's own */
     const char *file;
@@ -59,11 +59,12 @@ const char *cli_octets(uint64_t octets, struct arena *a);
 /* ---- commands ---- */
 
 typedef int cli_command(struct cli *c);
-cli_command cli_up, cli_down, cli_rekey;             /* cli_control.c */
-cli_command cli_list, cli_why, cli_log, cli_version; /* cli_list.c, cli_why.c */
-cli_command cli_load;                                /* cli_load.c */
-cli_command cli_explain;                             /* cli_explain.c */
-cli_command cli_bench;                               /* cli_bench.c */
-cli_command cli_completion;                          /* ikebana.c */
+cli_command cli_up, cli_down, cli_rekey;                   /* cli_control.c */
+cli_command cli_install, cli_uninstall, cli_list_policies; /* cli_policy.c */
+cli_command cli_list, cli_why, cli_log, cli_version;       /* cli_list.c, cli_why.c */
+cli_command cli_load;                                      /* cli_load.c */
+cli_command cli_explain;                                   /* cli_explain.c */
+cli_command cli_bench;                                     /* cli_bench.c */
+cli_command cli_completion;                                /* ikebana.c */
 
 #endif

@@ -217,6 +217,8 @@ int cli_list(struct cli *c)
     const struct section *answer;
     struct vici_out o;
     int code = CLI_DONE;
+    if (c->wants_policies)
+        return cli_list_policies(c);
     if (!cli_connect(c, &code))
         return code;
     if (!vici_register(&c->link, "list-sa") || !vici_register(&c->link, "list-conn"))

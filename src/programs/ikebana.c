@@ -25,7 +25,9 @@ static const struct row rows[] = {
     {"down", "NAME…", "take a connection or child down", cli_down, 1, ANY, "--force --timeout"},
     {"rekey", "NAME…", "make new keys for a connection or child", cli_rekey, 1, ANY, "--timeout"},
     {"list", "[NAME]", "SAs that are up, with their counters, and what is loaded", cli_list, 0, 1,
-     "--names"},
+     "--names --policies"},
+    {"install", "CHILD…", "install a trap, pass or drop policy", cli_install, 1, ANY, ""},
+    {"uninstall", "CHILD…", "take such a policy away", cli_uninstall, 1, ANY, ""},
     {"why", "[NAME|NUMBER]", "the last negotiation: what happened, and why it failed", cli_why, 0,
      1, "--all --failed --limit"},
     {"explain", "WHAT", "what a status, notify, cause or RAS error means", cli_explain, 1, ANY, ""},
@@ -49,6 +51,7 @@ enum option_kind {
     OPT_FAILED,
     OPT_FORCE,
     OPT_NAMES,
+    OPT_POLICIES,
     OPT_TIMEOUT,
     OPT_LIMIT,
     OPT_FILE,
@@ -70,6 +73,7 @@ static const struct option_row {
     {"--timeout", "-t", OPT_TIMEOUT, "SECONDS", "up, down, rekey: stop waiting (it goes on)"},
     {"--file", "-f", OPT_FILE, "FILE", "load: the file (/etc/swanctl/swanctl.conf)"},
     {"--names", NULL, OPT_NAMES, NULL, "list: names of connections and children only"},
+    {"--policies", NULL, OPT_POLICIES, NULL, "list: traps, pass and drop policies"},
 };
 
 enum { OPTIONS = sizeof options / sizeof options[0] };
@@ -195,6 +199,9 @@ static bool take_option(struct cli *c, const struct option_row *o, const char *v
         return true;
     case OPT_NAMES:
         c->wants_names = true;
+        break;
+    case OPT_POLICIES:
+        c->wants_policies = true;
         return true;
     case OPT_FILE:
         c->file = value;
