@@ -2,6 +2,8 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 MODE ?= peer
+HOURS ?= 1000
+SEED ?= 1
 export DESTDIR
 
 all:
@@ -41,6 +43,12 @@ fuzz:
 	@tools/setup.sh fuzz
 	@tools/fuzz.sh
 
+# Two engines for a thousand simulated hours of rekeying, loss and reordering.
+soak:
+	@tools/setup.sh check
+	@tools/build.sh build
+	@build/tests/soak/soak --hours $(HOURS) --seed $(SEED)
+
 # The documents that are made from data and code.
 docs:
 	@python3 -B tools/rfc_table.py make . 7296
@@ -60,4 +68,4 @@ install:
 clean:
 	rm -rf build build-*
 
-.PHONY: all check test interop demo bench explore fuzz docs analyze install clean
+.PHONY: all check test interop demo bench explore fuzz docs analyze install clean soak

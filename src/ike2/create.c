@@ -725,17 +725,20 @@ static void conclude_child(struct world *w, struct ike_sa *sa, struct message *m
         child_event_rekeyed(w, sa, theirs);
         c->state = CHILD_SA_REPLACED;
         c->rekey_at = INSTANT_NEVER;
+        child_remove_outbound(w, c); /* nothing will be sent on it */
         close_later(w, sa, c->id);
         return;
     }
     if (theirs != NULL) { /* its maker closes it */
         theirs->state = CHILD_SA_REPLACED;
         theirs->rekey_at = INSTANT_NEVER;
+        child_remove_outbound(w, theirs);
     }
     if (old == NULL)
         return;
     old->state = CHILD_SA_REPLACED;
     old->rekey_at = INSTANT_NEVER;
+    child_remove_outbound(w, old); /* the new one is used from now on */
     close_later(w, sa, old->id);
 }
 

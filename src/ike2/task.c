@@ -125,6 +125,16 @@ enum collide task_collide(const struct ike_sa *sa, enum asked asked, uint32_t ch
 
 /* ---- what may begin ---- */
 
+/* The child that this one replaced is still to be closed by us: one after the other, or SAs pile up
+ * on a bad line. */
+static bool has_predecessor(const struct ike_sa *sa, uint32_t child_id)
+{
+    const struct child_sa *c = child_by_id(sa, child_id);
+    return c != NULL && c->replaces != 0 &&
+           (task_of_child(sa, c->replaces) != NULL ||
+            wish_has(&sa->wishes, WISH_CLOSE_CHILD, c->replaces));
+}
+
 bool task_allows(const struct ike_sa *sa, const struct wish *wish)
 {
     if (sa->race_of != 0) /* which of the two new IKE SAs survives is not settled: RFC 7296 2.8.2 */
@@ -144,8 +154,9 @@ bool task_allows(const struct ike_sa *sa, const struct wish *wish)
     case WISH_LIVENESS: /* any answer shows that the peer lives */
         return false;
     case WISH_CLOSE_CHILD:
-    case WISH_REKEY_CHILD:
         return task_of_child(sa, wish->child_id) == NULL;
+    case WISH_REKEY_CHILD:
+        return task_of_child(sa, wish->child_id) == NULL && !has_predecessor(sa, wish->child_id);
     case WISH_CREATE_CHILD:
         return task_of_conf(sa, wish->child_name) == NULL;
     case WISH_DISOWN:

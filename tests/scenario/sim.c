@@ -57,6 +57,11 @@ static void free_events(struct sim_host *h)
     h->event_count = h->event_room = 0;
 }
 
+void sim_forget_events(struct sim_host *h)
+{
+    free_events(h);
+}
+
 void sim_clear(struct sim *s)
 {
     while (s->queue != NULL) {
@@ -265,9 +270,23 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
             break;
         }
     }
+    struct sim_weather *weather = &s->weather;
+    if (weather->rng != NULL && copies > 0) {
+        if (rng_below(weather->rng, 1000) < weather->loss) {
+            copies = 0;
+            fate = "(lost)";
+        } else if (rng_below(weather->rng, 1000) < weather->twice) {
+            copies++;
+            fate = "(twice)";
+        }
+    }
     log_datagram(s, from, d, fate);
-    for (unsigned i = 0; i < copies; i++)
-        put_on_wire(s, from, d, delay + (int64_t)i);
+    for (unsigned i = 0; i < copies; i++) {
+        int64_t late = 0;
+        if (weather->rng != NULL && rng_below(weather->rng, 1000) < weather->late)
+            late = (int64_t)rng_below(weather->rng, (uint64_t)weather->late_ms + 1);
+        put_on_wire(s, from, d, delay + (int64_t)i + late);
+    }
 }
 
 void sim_inject(struct sim *s, const struct datagram *d)

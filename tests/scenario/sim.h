@@ -99,6 +99,13 @@ struct sim_filter {
     size_t larger;     /* only datagrams with more octets than this, IP and UDP headers included */
 };
 
+/* What the network does by chance, to each datagram: parts of a thousand. */
+struct sim_weather {
+    struct rng *rng; /* NULL = nothing */
+    uint32_t loss, twice, late;
+    int64_t late_ms; /* at most */
+};
+
 struct sim_stream {
     struct sim_host *from;
     char child[32];
@@ -125,6 +132,7 @@ struct sim {
     uint64_t next_order;
     struct sim_filter filters[SIM_FILTERS_MAX];
     size_t filter_count;
+    struct sim_weather weather;
     struct sim_stream streams[SIM_STREAMS_MAX];
     size_t stream_count;
     uint64_t octets_hash; /* of all datagrams sent, in order */
@@ -171,6 +179,8 @@ void sim_filter(struct sim_host *from, enum filter_kind kind, unsigned count, ui
                 int response, int64_t delay_ms);
 void sim_filters_clear(struct sim *s);
 void sim_set_nat(struct sim_host *h, const char *address, int64_t timeout_ms);
+/* Events up to here are not kept any longer. */
+void sim_forget_events(struct sim_host *h);
 void sim_remap(struct sim_host *h);
 /* The host vanishes with all that it knows. */
 void sim_kill(struct sim_host *h);
