@@ -377,11 +377,25 @@ static void ask(struct worker *w, const struct effect *fx)
     }
 }
 
+static void share_twin(struct worker *w, const struct twin *t)
+{
+    for (unsigned i = 0; i < w->o.count; i++) {
+        struct job *j = i == w->o.number ? NULL : worker_job(JOB_TWIN);
+        if (j == NULL)
+            continue;
+        j->twin = *t;
+        worker_post(w->o.peers[i], j);
+    }
+}
+
 static void carry_out(struct worker *w, const struct effect *fx)
 {
     switch (fx->kind) {
     case FX_SEND:
         send_later(w, &fx->send);
+        break;
+    case FX_TWIN:
+        share_twin(w, &fx->twin);
         break;
     case FX_KEEPALIVE:
         send_keepalive(w, &fx->keepalive.local, &fx->keepalive.remote);
@@ -749,6 +763,12 @@ static void run_job(struct worker *w, struct job *j)
     case JOB_DROP_HELD: {
         const char *conn = (const char *)j->bytes;
         drop_own_held(w, j->policy_id, conn, conn + strlen(conn) + 1);
+        break;
+    }
+    case JOB_TWIN: {
+        struct input in = {.kind = IN_TWIN};
+        in.twin = j->twin;
+        input(w, &in);
         break;
     }
     case JOB_STOP:

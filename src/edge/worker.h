@@ -25,6 +25,7 @@ enum job_kind {
     JOB_ESP,       /* likewise */
     JOB_DROP_HELD, /* of this trap; both names stand in bytes */
     JOB_DATAPLANE, /* news of an SA of this worker's engine, seen by another */
+    JOB_TWIN,      /* an IKE SA of another worker */
     JOB_STOP,
 };
 
@@ -45,6 +46,7 @@ struct job {
         } packet; /* its octets in bytes, behind ESP_HEADROOM and before ESP_TAILROOM */
         struct dataplane_input dataplane;
         uint32_t policy_id;
+        struct twin twin;
     };
     uint8_t bytes[];
 };

@@ -192,6 +192,9 @@ const struct effects *engine_step(struct engine *e, const struct input *in)
     case IN_DATAPLANE:
         ike2_on_dataplane(w, &in->dataplane);
         break;
+    case IN_TWIN:
+        ike2_on_twin(w, &in->twin);
+        break;
     case IN_PATH_ERROR:
         on_path_error(e, &in->path_error);
         break;

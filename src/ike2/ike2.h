@@ -24,6 +24,8 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in);
 /* The network carries no more than `mtu` octets to the SA's peer: what is in flight is cut smaller.
  */
 void ike2_on_too_big(struct world *w, struct ike_sa *sa, uint32_t mtu);
+/* News of an IKE SA of another worker. */
+void ike2_on_twin(struct world *w, const struct twin *t);
 void ike2_on_path_error(struct world *w, struct ike_sa *sa, const struct path_error *e);
 
 /* Commands on an SA that stands: wishes that are served when the window is free. */

@@ -13,8 +13,6 @@
 #include "ike2/wish.h"
 #include "step/step.h"
 
-enum { IDS_LEN = 16 };
-
 /* Where an SA's datagrams go. A value of its own: it changes while the SA lives. */
 struct path {
     struct address local, remote;
@@ -195,7 +193,7 @@ struct ike_sa {
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
     /* unique.c: which two identities it stands between, and since when. */
     uint8_t ids[IDS_LEN];
-    bool has_ids, is_first_initiator;     /* we began the first of the SAs that rekeying made */
+    bool has_ids, is_known_as_twin, is_first_initiator;     /* we began the first of the SAs that rekeying made */
     struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
     struct instant began, authenticated;  /* of that first one */
     struct instant doomed_at;             /* a newer one takes its place then */

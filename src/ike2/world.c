@@ -15,9 +15,10 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
-                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
-                          &w->waiting,    &w->by_ids};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->farewells,  &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,    &w->waiting,
+                          &w->elsewhere,  &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -114,6 +115,7 @@ void world_clear(struct world *w)
         free(waiting);
     }
     conf_clear(w);
+    unique_clear(w);
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
     farewell_clear(w);

@@ -78,6 +78,7 @@ struct world {
     struct map by_conn;    /* hash of a connection's name → its newest SA */
     struct map conn_names; /* hash of the name → connection */
     struct map by_ids;     /* hash of both identities → its newest SA; see unique.c */
+    struct map elsewhere;  /* the same → what other workers have */
     struct map waiting;    /* ticket → struct waiting */
     struct timers timers;
     struct sa_row *rows; /* in order of id */
@@ -198,6 +199,7 @@ struct instant nat_due(const struct world *w, const struct ike_sa *sa);
 /* ---- unique.c ---- */
 
 void unique_forget(struct world *w, struct ike_sa *sa);
+void unique_clear(struct world *w);
 
 /* ---- farewell.c ---- */
 

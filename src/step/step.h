@@ -90,7 +90,29 @@ struct path_error {
     uint32_t mtu;       /* "too big": octets that the network carries; 0 = nothing is said */
 };
 
-enum input_kind { IN_DATAGRAM, IN_TIME, IN_COMMAND, IN_ANSWER, IN_DATAPLANE, IN_PATH_ERROR };
+enum { IDS_LEN = 16 };
+
+/* An IKE SA that stands, as the other workers of a daemon have to know it: who it is with. */
+struct twin {
+    uint8_t ids[IDS_LEN]; /* digest of both identities and the outer family */
+    uint32_t ike_id;
+    bool is_up, is_gone;
+    bool is_initial, replaces; /* new, and says INITIAL_CONTACT; of a connection unique = replace */
+    bool is_refused;           /* it was not admitted because of an older one: does that live? */
+    uint64_t spi_i, spi_r, conn; /* conn: digest of the name */
+    struct address remote;
+    struct instant began, authenticated;
+};
+
+enum input_kind {
+    IN_DATAGRAM,
+    IN_TIME,
+    IN_COMMAND,
+    IN_ANSWER,
+    IN_DATAPLANE,
+    IN_PATH_ERROR,
+    IN_TWIN /* FX_TWIN of another worker */
+};
 
 struct input {
     enum input_kind kind;
@@ -102,6 +124,7 @@ struct input {
         struct answer answer;
         struct dataplane_input dataplane;
         struct path_error path_error;
+        struct twin twin;
     };
 };
 
@@ -149,7 +172,8 @@ enum effect_kind {
     FX_ASK,
     FX_EVENT,
     FX_WAKE,
-    FX_KEEPALIVE
+    FX_KEEPALIVE,
+    FX_TWIN
 };
 
 /* Set in the numbers of policies that belong to no CHILD SA; the worker follows in the bits below,
@@ -201,6 +225,7 @@ struct effect {
         struct {
             struct address local, remote;
         } keepalive;         /* FX_KEEPALIVE: one octet 0xff, out of the NAT traversal port */
+        struct twin twin;    /* FX_TWIN: for all other workers */
         struct instant wake; /* FX_WAKE: call with IN_TIME no later than this */
     };
 };

@@ -376,6 +376,9 @@ void sim_step(struct sim_host *h, const struct input *in)
         case FX_ASK:
             answer_path(h, e);
             break;
+        case FX_TWIN:
+            sim_broken(s, "news for other workers, of which there are none", h, 0);
+            break;
         case FX_KEEPALIVE:
             h->keepalives++;
             use_nat(h, true);

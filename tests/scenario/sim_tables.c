@@ -199,6 +199,7 @@ void sim_table_effect(struct sim_host *h, const struct effect *e)
         break;
     case FX_SEND:
     case FX_KEEPALIVE:
+    case FX_TWIN:
     case FX_ASK:
     case FX_EVENT:
     case FX_WAKE:

@@ -180,6 +180,8 @@ const struct effects *engine_step(struct engine *e, const struct input *in)
         note->remote = in->path_error.remote;
         note->ok = in->path_error.is_fatal_hint;
         break;
+    case IN_TWIN:
+        break;
     case IN_DATAPLANE:
         break;
     }
