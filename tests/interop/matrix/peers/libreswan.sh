@@ -33,7 +33,7 @@ peer_log() { cat "$LAB/sun/pluto.log"; }
 bulk() { # more proposals than anybody needs
     local encr
     for encr in aes_cbc128 aes_cbc192 aes_cbc256 aes_ctr128 aes_ctr192 aes_ctr256; do
-        printf ',%s-sha1,%s-sha2_512,%s-sha2_256,%s-aes_xcbc,%s-aes_cmac' $encr $encr $encr $encr $encr
+        printf ',%s;dh31' $encr-sha1 $encr-sha2_512 $encr-sha2_256 $encr-aes_xcbc $encr-aes_cmac
     done
 }
 conn() { # NAME LOCAL_TS REMOTE_TS
