@@ -19,6 +19,7 @@ struct tun {
     int clear[2]; /* IPv4, IPv6 */
     struct tun_counters counters;
     struct esp_held *held;
+    struct esp_early *early;
     atomic_size_t held_count; /* for the other workers */
     uint64_t tried;           /* esp_generation() of the last retry */
     uint8_t *buffers;         /* SOCKETS_BATCH of BUFFER_SIZE */
@@ -33,7 +34,9 @@ struct tun *tun_new(struct esp_db *db, struct sockets *sockets, unsigned worker,
         return NULL;
     t->buffers = malloc((size_t)SOCKETS_BATCH * BUFFER_SIZE);
     t->held = esp_held_new();
-    if (t->buffers == NULL || t->held == NULL) {
+    t->early = esp_early_new();
+    if (t->buffers == NULL || t->held == NULL || t->early == NULL) {
+        esp_early_free(t->early);
         esp_held_free(t->held);
         free(t->buffers);
         free(t);
@@ -55,6 +58,7 @@ void tun_free(struct tun *t)
         close(t->fd);
     tun_set_clear(t, -1, -1);
     esp_held_free(t->held);
+    esp_early_free(t->early);
     free(t->buffers);
     free(t);
 }
@@ -250,7 +254,29 @@ void tun_open_packets(struct tun *t, struct esp_packet *packets, size_t count, i
     if (count == 0)
         return;
     esp_open(t->db, t->worker, packets, count, now_ms, notices);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (packets[i].verdict == ESP_SEND)
             write_inner(t, &packets[i]);
+        else if (packets[i].verdict == ESP_DROP && packets[i].why == ESP_UNKNOWN_SPI)
+            esp_early_keep(t->early, &packets[i], now_ms);
+    }
+}
+
+void tun_retry_early(struct tun *t, int64_t now_ms, struct esp_notices *notices)
+{
+    notices->count = 0;
+    if (esp_early_count(t->early) == 0)
+        return;
+    size_t count = 0;
+    while (count < SOCKETS_BATCH && count < EARLY_PACKETS) {
+        struct esp_packet *p = &t->packets[count];
+        *p = (struct esp_packet){
+            .data = t->buffers + count * BUFFER_SIZE + ESP_HEADROOM,
+            .capacity = BUFFER_SIZE - ESP_HEADROOM,
+        };
+        if (!esp_early_take(t->early, p, now_ms))
+            break;
+        count++;
+    }
+    tun_open_packets(t, t->packets, count, now_ms, notices);
 }

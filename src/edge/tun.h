@@ -36,6 +36,9 @@ bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices);
  * is good to the device. */
 void tun_open_packets(struct tun *t, struct esp_packet *packets, size_t count, int64_t now_ms,
                       struct esp_notices *notices);
+/* SAs were added: opens what came before them (esp/early.c). What is still unknown is kept again.
+ */
+void tun_retry_early(struct tun *t, int64_t now_ms, struct esp_notices *notices);
 /* Packets wait for an SA. Any thread may ask. */
 bool tun_holds(const struct tun *t);
 /* Sends what waits and has an SA by now; does nothing while esp's rules are what they were. */

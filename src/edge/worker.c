@@ -29,6 +29,7 @@ struct worker {
     struct worker_options o;
     uv_thread_t thread;
     bool is_started, is_stopping;
+    bool has_new_sa; /* added since the end of the last turn */
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t timer;
@@ -247,8 +248,10 @@ static void send_later(struct worker *w, const struct datagram *d)
 static void add_sa(struct worker *w, const struct sa_spec *sa)
 {
     struct finding why;
-    if (esp_sa_add(w->o.db, sa, &why))
+    if (esp_sa_add(w->o.db, sa, &why)) {
+        w->has_new_sa = true;
         return;
+    }
     struct event e = {
         .kind = EVENT_NOTICE,
         .child_id = sa->child_id,
@@ -463,6 +466,11 @@ static void pass_notices(struct worker *w);
 
 static void end_turn(struct worker *w)
 {
+    if (w->has_new_sa) {
+        w->has_new_sa = false;
+        tun_retry_early(w->tun, clock_now().ns / 1000000, &w->notices);
+        pass_notices(w);
+    }
     if (tun_holds(w->tun)) {
         tun_retry(w->tun, clock_now().ns / 1000000, &w->notices);
         pass_notices(w);

@@ -192,6 +192,26 @@ struct esp_held_drop esp_held_drop(struct esp_held *h, uint32_t policy_id);
 size_t esp_held_count(const struct esp_held *h);
 uint64_t esp_held_lost(const struct esp_held *h);
 
+/* ---- ESP that comes before its SA (early.c) ---- */
+
+enum {
+    EARLY_PACKETS = 16,      /* per worker */
+    EARLY_OCTETS_MAX = 2048, /* larger ones are not kept */
+    EARLY_LIFE_MS = 500,
+};
+
+struct esp_early;
+
+/* NULL: no memory. Of one worker. */
+struct esp_early *esp_early_new(void);
+void esp_early_free(struct esp_early *e);
+/* A copy of a packet whose SPI is unknown. false: too large, or all places are taken. */
+bool esp_early_keep(struct esp_early *e, const struct esp_packet *p, int64_t now_ms);
+/* The one that waits longest, into p's buffer (data, capacity set), ready for esp_open(); it is no
+ * longer kept. false: none. */
+bool esp_early_take(struct esp_early *e, struct esp_packet *p, int64_t now_ms);
+size_t esp_early_count(const struct esp_early *e);
+
 /* ---- replay window, RFC 4303 3.4.3 and appendix A2; RFC 6479's ring of words ---- */
 
 enum { REPLAY_WINDOW_MAX = 4096 };

@@ -80,10 +80,10 @@ peer_show() { whack --showstates; }
 peer_has() {
     local states ike child
     states=$(peer_show)
-    ike=${states//STATE_V2_ESTABLISHED_IKE_SA/} child=${states//STATE_V2_ESTABLISHED_CHILD_SA/}
-    echo "$(((${#states} - ${#ike}) / 27)) $(((${#states} - ${#child}) / 29))"
+    ike=${states//ESTABLISHED_IKE_SA/} child=${states//ESTABLISHED_CHILD_SA/}
+    echo "$(((${#states} - ${#ike}) / 18)) $(((${#states} - ${#child}) / 20))"
 }
-state_of() { whack --showstates | sed -n "s/^000 #\([0-9]*\):.*STATE_V2_ESTABLISHED_$1_SA.*/\1/p" | tail -n 1; }
+state_of() { whack --showstates | sed -nE "s/^(000 )?#([0-9]+):.*ESTABLISHED_$1_SA.*/\2/p" | tail -n 1; }
 peer_down_child() { whack --deletestate "$(state_of CHILD)"; }
 peer_down_ike() { whack --deletestate "$(state_of IKE)"; }
 peer_kill() { kill -9 "$PEER_PID"; }
