@@ -294,6 +294,50 @@ static void the_window_agrees_with_a_slow_twin(void **state)
     rng_free(rng);
 }
 
+/* ---- the same in other octets, RFC 7383 2.5.2 ---- */
+
+static void a_request_in_other_octets_begins_its_repetitions_again(void **state)
+{
+    struct window w = {0};
+    const struct sent *which;
+    (void)state;
+    window_widen(&w.peer_size, 2);
+    assert_true(sends(&w, "zero") && sends(&w, "one"));
+    assert_int_equal(window_on_time(&w, &defaults, NULL, at_ms(4000), &which), WINDOW_REPEAT);
+    assert_int_equal(window_on_time(&w, &defaults, NULL, at_ms(4000), &which), WINDOW_REPEAT);
+    assert_true(
+        window_replace_request(&w, 0, span_text("other and longer"), &defaults, NULL, at_ms(5000)));
+    assert_int_equal(w.sent->repeats, 0);
+    assert_true(span_is(span_of(w.sent->octets, w.sent->len), "other and longer"));
+    assert_int_equal(w.sent->due.ns, at_ms(9000).ns);
+    assert_int_equal(w.sent->next->repeats, 1); /* each its own */
+    assert_false(window_replace_request(&w, 7, span_text("x"), &defaults, NULL, at_ms(5000)));
+    window_answered(&w, 0);
+    assert_non_null(window_find(&w, 1));
+    window_clear(&w);
+}
+
+static void an_answer_in_other_octets_is_for_who_asks_now(void **state)
+{
+    struct window w = {0};
+    (void)state;
+    assert_true(answers(&w, 0, "answer", 11));
+    assert_int_equal(window_asked_again(&w, 0), 1);
+    assert_int_equal(window_asked_again(&w, 0), 2);
+    assert_int_equal(window_asked_again(&w, 1), 0);
+    assert_true(window_replace_answer(&w, 0, span_text("in two parts"), 12));
+    assert_int_equal(window_judge(&w, 0, 11), WINDOW_STRAY);
+    assert_int_equal(window_judge(&w, 0, 12), WINDOW_REPEATED);
+    const struct kept *kept = window_kept(&w, 0);
+    assert_true(span_is(span_of(kept->octets, kept->len), "in two parts"));
+    assert_int_equal(window_asked_again(&w, 0), 1);
+    for (unsigned i = 0; i < 1000; i++)
+        window_asked_again(&w, 0);
+    assert_int_equal(window_asked_again(&w, 0), UINT8_MAX);
+    assert_false(window_replace_answer(&w, 5, span_text("x"), 1));
+    window_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +356,8 @@ int main(void)
             a_repeated_request_gets_its_answer_again_and_another_under_its_number_does_not),
         cmocka_unit_test(requests_within_the_window_are_new_in_any_order_and_once),
         cmocka_unit_test(the_window_agrees_with_a_slow_twin),
+        cmocka_unit_test(a_request_in_other_octets_begins_its_repetitions_again),
+        cmocka_unit_test(an_answer_in_other_octets_is_for_who_asks_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,6 +312,8 @@ static void a_value_that_asks_for_what_is_done_anyway_is_accepted(void **state)
         "unique = no",
         "unique = keep",
         "fragmentation = no",
+        "fragmentation = accept",
+        "fragmentation = FORCE",
         "childless = Prefer",
         "send_certreq = yes",
         "send_cert = ifasked",
@@ -372,6 +374,9 @@ static void a_value_of_a_key_that_is_not_served_is_checked_first(void **state)
 {
     conn_is_refused(state, "mobike = on", CAUSE_CONF_BAD_VALUE, "connections.office.mobike",
                     "yes or no", "t.conf:2: mobike = on", "");
+    conn_is_refused(state, "fragmentation = true", CAUSE_CONF_BAD_VALUE,
+                    "connections.office.fragmentation", "yes, accept, force or no",
+                    "t.conf:2: fragmentation = true", "");
     conn_is_refused(state, "fragmentation = maybe", CAUSE_CONF_BAD_VALUE,
                     "connections.office.fragmentation", "yes, accept, force or no",
                     "t.conf:2: fragmentation = maybe", "");
