@@ -18,7 +18,7 @@ static const char config[] = "connections {\n"
                              "  tunnel {\n"
                              "    version = 2\n"
                              "    mobike = no\n"
-                             "    fragmentation = no\n"
+                             "    fragmentation = yes\n"
                              "    remote_addrs = %s\n"
                              "    proposals = aes128gcm16-prfsha256-x25519\n"
                              "    rekey_time = 0\n"
@@ -61,7 +61,8 @@ struct life {
     uint8_t octets[4096];
     bool has_kept;
     bool tells_failure;
-    uint64_t weather; /* not 0: a network that loses, repeats and delays at random */
+    uint32_t fragment_size; /* 0: every message is whole */
+    uint64_t weather;       /* not 0: a network that loses, repeats and delays at random */
 };
 
 static unsigned roll(struct life *l)
@@ -120,8 +121,11 @@ static void begin(struct life *l, uint8_t seed)
     l->left = sim_add_host(&l->sim, "left", "192.0.2.1", NULL);
     l->right = sim_add_host(&l->sim, "right", "192.0.2.2", NULL);
     l->left->options.seed[30] = seed;
+    l->left->options.fragment_size = l->right->options.fragment_size = l->fragment_size;
     sim_kill(l->left);
     sim_start(l->left);
+    sim_kill(l->right);
+    sim_start(l->right);
     snprintf(text, sizeof text, config, "192.0.2.2", "left.example", 1, 2, 1, 2);
     assert_true(sim_load(l->left, text));
     snprintf(text, sizeof text, config, "192.0.2.1", "right.example", 2, 1, 2, 1);
@@ -212,12 +216,14 @@ static void live(struct life *l)
     expect(l, "closing", 0, false);
 }
 
-static size_t wound_all(enum wound wound)
+/* Each `step`th datagram. */
+static size_t wound_some(enum wound wound, uint32_t fragment_size, size_t first, size_t step)
 {
     size_t count = SIZE_MAX, failed = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < count; i += step) {
         struct life *l = calloc(1, sizeof *l);
         assert_non_null(l);
+        l->fragment_size = fragment_size;
         begin(l, 0);
         l->wound = wound;
         l->wounded = i;
@@ -229,6 +235,11 @@ static size_t wound_all(enum wound wound)
     }
     assert_true(count > 30);
     return failed;
+}
+
+static size_t wound_all(enum wound wound)
+{
+    return wound_some(wound, 0, 0, 1);
 }
 
 static void nothing_is_left_of_a_whole_life(void **state)
@@ -265,6 +276,16 @@ static void any_one_datagram_may_come_again_much_later(void **state)
 {
     (void)state;
     assert_int_equal(wound_all(AGAIN_LATER), 0);
+}
+
+/* RFC 7383: the same where messages are cut, for a part of them. */
+static void any_one_fragment_may_be_lost_double_or_late(void **state)
+{
+    (void)state;
+    assert_int_equal(wound_some(LOST, 200, 0, 6), 0);
+    assert_int_equal(wound_some(TWICE, 200, 1, 6), 0);
+    assert_int_equal(wound_some(LATE, 200, 2, 6), 0);
+    assert_int_equal(wound_some(AGAIN_LATER, 200, 3, 6), 0);
 }
 
 /* Other nonces settle races in another way, RFC 7296 2.8.1. */
@@ -331,6 +352,7 @@ int main(void)
         cmocka_unit_test(any_one_datagram_may_come_twice),
         cmocka_unit_test(any_one_datagram_may_be_late),
         cmocka_unit_test(any_one_datagram_may_come_again_much_later),
+        cmocka_unit_test(any_one_fragment_may_be_lost_double_or_late),
         cmocka_unit_test(every_race_ends_well),
         cmocka_unit_test(bad_weather_ends_well),
         cmocka_unit_test(the_same_seed_and_inputs_give_the_same_octets),

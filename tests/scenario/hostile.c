@@ -43,7 +43,8 @@ static bool on_send(void *context, const struct sim_capture *c)
     if (t->is_muted) {
         t->sent_muted++;
         t->answers_muted += (c->datagram.bytes.at[19] & IKE_FLAG_RESPONSE) != 0;
-        t->sealed_muted += c->datagram.bytes.at[16] == PAYLOAD_SK;
+        t->sealed_muted +=
+            c->datagram.bytes.at[16] == PAYLOAD_SK || c->datagram.bytes.at[16] == PAYLOAD_SKF;
         return false;
     }
     assert_true(c->datagram.bytes.len <= sizeof t->octets);
@@ -56,17 +57,23 @@ static bool on_send(void *context, const struct sim_capture *c)
     return t->index++ != t->swallow;
 }
 
-static struct world_of_two *begin(const struct engine_options *right)
+static struct world_of_two *begin_both(const struct engine_options *left,
+                                       const struct engine_options *right)
 {
     struct world_of_two *t = calloc(1, sizeof *t);
     assert_non_null(t);
-    assert_true(life_begin(&t->sim, NULL, right));
+    assert_true(life_begin(&t->sim, left, right));
     t->swallow = SIZE_MAX;
     t->left = sim_host(&t->sim, "left");
     t->right = sim_host(&t->sim, "right");
     t->sim.on_send = on_send;
     t->sim.on_send_context = t;
     return t;
+}
+
+static struct world_of_two *begin(const struct engine_options *right)
+{
+    return begin_both(NULL, right);
 }
 
 static void end(struct world_of_two *t)
@@ -202,12 +209,15 @@ static void harass_init_request(struct world_of_two *t, unsigned mutations)
     }
 }
 
-static void truncations_and_mutations_of_a_whole_life_change_nothing(void **state)
+/* fragment_size 0: every message is whole. Returns how many fragments were among those. */
+static size_t harass_a_life(uint32_t fragment_size, unsigned inits, unsigned per_message)
 {
-    (void)state;
-    struct engine_options many = {.cookie_threshold = UINT32_MAX, .block_threshold = UINT32_MAX};
-    struct world_of_two *t = begin(&many);
-    size_t requests = 0, protected = 0;
+    struct engine_options many = {.cookie_threshold = UINT32_MAX,
+                                  .block_threshold = UINT32_MAX,
+                                  .fragment_size = fragment_size};
+    struct world_of_two *t =
+        begin_both(&(struct engine_options){.fragment_size = fragment_size}, &many);
+    size_t requests = 0, protected = 0, fragments = 0;
     dice = 1;
     for (unsigned step = 0; step < LIFE_STEPS; step++) {
         struct instant until = instant_after_ms(t->sim.now, LIFE_STEP_MS);
@@ -220,18 +230,19 @@ static void truncations_and_mutations_of_a_whole_life_change_nothing(void **stat
             bool is_init = t->octets[18] == EXCHANGE_IKE_SA_INIT;
             bool is_response = (t->octets[19] & IKE_FLAG_RESPONSE) != 0;
             if (is_init && !is_response) {
-                harass_init_request(t, 10000);
+                harass_init_request(t, inits);
                 requests++;
             } else if (!is_init) {
-                harass_protected(t, PER_MESSAGE);
+                harass_protected(t, per_message);
                 protected++;
+                fragments += t->octets[16] == PAYLOAD_SKF;
             }
             t->is_muted = false;
         } while (sim_turn(&t->sim, until));
         t->sim.now = until;
     }
     assert_int_equal(requests, 1);
-    assert_true(protected * PER_MESSAGE >= 10000);
+    assert_true(protected * per_message >= 10000);
     /* And the life went on to its end. */
     assert_int_equal(t->sim.broken, 0);
     assert_int_equal(t->left->sa_count, 0);
@@ -243,6 +254,20 @@ static void truncations_and_mutations_of_a_whole_life_change_nothing(void **stat
         ups += t->left->events[i].kind == EVENT_CHILD_UP;
     assert_int_equal(ups, 2);
     end(t);
+    return fragments;
+}
+
+static void truncations_and_mutations_of_a_whole_life_change_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(harass_a_life(0, 10000, PER_MESSAGE), 0);
+}
+
+static void truncations_and_mutations_of_fragments_change_nothing(void **state)
+{
+    (void)state;
+    size_t fragments = harass_a_life(200, 100, 1200);
+    assert_true(fragments * 1200 >= 10000);
 }
 
 /* The answer to IKE_SA_INIT has no seal: an attempt may end by it, and nothing else may. */
@@ -372,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(truncations_and_mutations_of_a_whole_life_change_nothing),
+        cmocka_unit_test(truncations_and_mutations_of_fragments_change_nothing),
         cmocka_unit_test(mutated_answers_to_the_first_request_end_at_most_their_attempt),
         cmocka_unit_test(mutated_content_under_a_good_seal_harms_at_most_its_sa),
     };
