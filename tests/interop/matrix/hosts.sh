@@ -180,12 +180,10 @@ ping_from() { # HOST SOURCE DESTINATION SIZE
         fail "no ping of $4 octets from $2 to $3"
     }
 }
-both_ways() { # [NET OF MOON, NET OF SUN]: the addresses behind them
-    local size
-    for size in 56 2000; do
-        ping_from moon "${1:-10.1.0.1}" "${2:-10.2.0.1}" "$size"
-        ping_from sun "${2:-10.2.0.1}" "${1:-10.1.0.1}" "$size"
-    done
+both_ways() { # [NET OF MOON, NET OF SUN]: the addresses behind them. Small from each side, and too large for one packet.
+    ping_from moon "${1:-10.1.0.1}" "${2:-10.2.0.1}" 56
+    ping_from sun "${2:-10.2.0.1}" "${1:-10.1.0.1}" 56
+    ping_from moon "${1:-10.1.0.1}" "${2:-10.2.0.1}" 2000
 }
 
 # traffic: pings from here until traffic_lost_nothing, which wants every answer up to the last

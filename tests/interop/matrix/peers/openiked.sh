@@ -71,6 +71,7 @@ policy() { # active|passive NAME LOCAL_TS REMOTE_TS
             case $from/$to in *:*/*.* | *.*/*:*) ;; *) flows+=" from $from to $to" ;; esac
         done
     done
+    [ "${P[second]}" = no ] || flows+=" from ${P[second_local_ts]} to ${P[second_remote_ts]}"
     echo "ikev2 \"$2\" $1 esp$flows local ${P[local_addr]} peer ${P[remote_addr]} $(words "${P[ike]}") $(words "${P[esp]}")$bulk" \
         "srcid ${P[local_id]} dstid ${P[remote_id]} ikelifetime ${P[ike_life]}" \
         "lifetime $([ "${P[child_life]}" = 0 ] && echo 3600 || echo "${P[child_life]}") psk \"${P[secret]}\""
@@ -114,6 +115,6 @@ peer_rekey_ike() { remark "by the lifetime of the peer: no command of it rekeys"
 peer_cannot() { # CASE ROLE
     case $1:$2 in
     delete_child:peer) echo "no command closes a CHILD SA" ;;
-    second_child:*) echo "a policy is one IKE SA with one CHILD SA" ;;
+    second_child:peer) echo "all flows of a policy are one CHILD SA" ;;
     esac
 }
