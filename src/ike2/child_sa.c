@@ -631,6 +631,8 @@ struct child_sa *child_install(struct world *w, struct ike_sa *sa, const struct 
         return NULL;
     }
     child_set_reqid(w, sa, c);
+    const struct child_sa *old = c->replaces == 0 ? NULL : child_by_id(sa, c->replaces);
+    c->used = old == NULL ? w->step.now : old->used;
     c->next = sa->children;
     sa->children = c;
     w->counters.child_sas++;

@@ -629,6 +629,7 @@ static void children_on_time(struct world *w, struct ike_sa *sa)
             struct wish wish = {.kind = WISH_REKEY_CHILD, .child_id = c->id, .not_before = now};
             wish_add(&sa->wishes, &wish);
         }
+        closing_on_time(w, sa, c);
     }
 }
 
@@ -741,10 +742,13 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
         break;
     case DP_FIRST_USE:
         sa->heard = w->step.now;
+        closing_used(w, sa, c);
         child_use(w, c);
         break;
     case DP_USED:
-        sa->heard = w->step.now;
+        if (in->spi == c->spi_in)
+            sa->heard = w->step.now;
+        closing_used(w, sa, c);
         break;
     case DP_MOVED:
         nat_on_moved(w, sa, c, &in->remote);

@@ -261,8 +261,10 @@ static void conclude_first_child(struct world *w, struct ike_sa *sa, struct mess
     why.phase = PHASE_CHILD;
     ike2_refused(w, sa, r, &why);
     ike2_record_end(w, r, RESULT_PARTIAL, PHASE_CHILD);
-    if (!child_retry_pair(w, sa, t, &why))
+    if (!child_retry_pair(w, sa, t, &why)) {
         world_outcome(w, t->ticket, false, &why);
+        closing_child_failed(w, sa);
+    }
     world_free_esp_spi(w, t->spi_in);
     uint32_t spi_in = t->spi_in;
     t->spi_in = 0;
@@ -484,6 +486,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         ike2_record_end(w, r, RESULT_PARTIAL, PHASE_CHILD);
         if (has_child) /* our answer says that there is one */
             info_begin_disown(w, sa, plan.spi_in);
+        closing_child_failed(w, sa);
     } else {
         ike2_record_end(w, r, RESULT_UP, PHASE_ESTABLISHED);
     }

@@ -3,8 +3,6 @@
 
 #include "ike2/inside.h"
 
-enum { LINGER_MS = 5000 };
-
 /* ---- our requests ---- */
 
 static void write_delete_child(struct outgoing *o, uint32_t spi)
@@ -161,7 +159,7 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
     if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
         /* Packets that the peer sent before may still be on their way. */
         c->state = CHILD_SA_LINGERS;
-        c->gone_at = instant_after_ms(w->step.now, LINGER_MS);
+        c->gone_at = instant_after_s(w->step.now, w->options.delete_rekeyed_delay_s);
         c->expire_at = INSTANT_NEVER;
         return;
     }

@@ -370,6 +370,16 @@ void ids_refused(struct world *w, struct ike_sa *sa, const struct message *m,
                  const struct notify *n);
 /* Near the end of the numbers: wishes a successor. true: they are used up, the SA is gone. */
 bool ids_last(struct world *w, struct ike_sa *sa);
+/* ---- closing.c ---- */
+
+/* A packet was seen on it, in either direction. */
+void closing_used(struct world *w, struct ike_sa *sa, struct child_sa *c);
+/* When it is closed if nothing is seen until then. */
+struct instant closing_due(const struct ike_sa *sa, const struct child_sa *c);
+void closing_on_time(struct world *w, struct ike_sa *sa, struct child_sa *c);
+/* The child of IKE_AUTH came to nothing. */
+void closing_child_failed(struct world *w, struct ike_sa *sa);
+
 /* ---- reqid.c ---- */
 
 /* One more user of the number for this child and these selectors. */

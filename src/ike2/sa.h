@@ -54,6 +54,7 @@ struct child_sa {
     bool refuses_tfc;                     /* the peer said ESP_TFC_PADDING_NOT_SUPPORTED */
     uint32_t reqid;                       /* reqid.c */
     struct instant installed, rekey_at, expire_at, gone_at;
+    struct instant used; /* the last packet that was told of */
 };
 
 enum task_kind {

@@ -484,6 +484,7 @@ void world_rearm(struct world *w, struct ike_sa *sa)
         if (c->state == CHILD_SA_UP)
             due = instant_earlier(due, c->rekey_at);
         due = instant_earlier(due, instant_earlier(c->expire_at, c->gone_at));
+        due = instant_earlier(due, closing_due(sa, c));
     }
     timers_set(&w->timers, &sa->timer, due);
 }

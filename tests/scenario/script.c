@@ -78,7 +78,12 @@ static bool parse_option(struct engine_options *o, const char *word)
         {"init_error_wait_ms", offsetof(struct engine_options, init_error_wait_ms)},
         {"fragment_size", offsetof(struct engine_options, fragment_size)},
         {"max_packet", offsetof(struct engine_options, max_packet)},
+        {"delete_rekeyed_delay_s", offsetof(struct engine_options, delete_rekeyed_delay_s)},
     };
+    if (strcmp(word, "inactivity_close_ike") == 0)
+        return o->inactivity_close_ike = true;
+    if (strcmp(word, "close_ike_on_child_failure") == 0)
+        return o->close_ike_on_child_failure = true;
     const char *equal = strchr(word, '=');
     for (size_t i = 0; equal != NULL && i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == (size_t)(equal - word) &&
