@@ -25,7 +25,21 @@ static bool on_send(void *context, const struct sim_capture *c)
     return true;
 }
 
-static void write_seed(struct recorder *r)
+/* One half of the content, as a fragment. */
+static void put_half(struct writer *w, uint8_t kind, uint8_t exchange, uint8_t first,
+                     uint16_t number, struct span half)
+{
+    put_u8(w, kind | 32);
+    put_u16(w, (uint16_t)(half.len + 6));
+    put_u8(w, exchange);
+    put_u8(w, first);
+    put_u16(w, number);
+    put_u16(w, 2);
+    put_span(w, half);
+}
+
+/* in_halves: as two fragments, the second one first. false: it is not sealed, so there are none. */
+static bool write_seed(struct recorder *r, bool in_halves)
 {
     uint8_t first, seed[9000];
     struct span plain, octets = span_of(r->octets, r->len);
@@ -40,8 +54,17 @@ static void write_seed(struct recorder *r)
         put_span(&w, span_of(commands[r->stage], 6));
         put_span(&w, span_of("\0\0\0", 3));
     }
-    if (sim_open(r->from, octets, &first, &plain)) {
-        put_u8(&w, (uint8_t)((is_answer ? 2 : 1) | (is_right ? 8 : 0)));
+    uint8_t kind = (uint8_t)((is_answer ? 2 : 1) | (is_right ? 8 : 0));
+    bool is_sealed = sim_open(r->from, octets, &first, &plain);
+    if (in_halves && !is_sealed)
+        return false;
+    if (in_halves) {
+        struct reader left = reader_of(plain);
+        struct span half = take(&left, plain.len / 2);
+        put_half(&w, kind, r->octets[18], 0, 2, left.left);
+        put_half(&w, kind, r->octets[18], first, 1, half);
+    } else if (is_sealed) {
+        put_u8(&w, kind);
         put_u16(&w, (uint16_t)(plain.len + 2));
         put_u8(&w, r->octets[18]);
         put_u8(&w, first);
@@ -52,12 +75,14 @@ static void write_seed(struct recorder *r)
         put_span(&w, octets);
     }
     char path[512];
-    snprintf(path, sizeof path, "%s/life-%02u-%u-%s", r->folder, r->count++, r->octets[18],
-             is_answer ? "answer" : "request");
+    snprintf(path, sizeof path, "%s/life-%02u-%u-%s%s", r->folder,
+             in_halves ? r->count - 1 : r->count++, r->octets[18], is_answer ? "answer" : "request",
+             in_halves ? "-cut" : "");
     FILE *out = fopen(path, "wb");
     if (out == NULL || w.full || fwrite(seed, 1, w.len, out) != w.len)
         abort();
     fclose(out);
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -72,8 +97,10 @@ int main(int argc, char **argv)
         struct instant until = instant_after_ms(r.sim.now, LIFE_STEP_MS);
         life_command(&r.sim, r.stage);
         do {
-            if (r.len > 0)
-                write_seed(&r);
+            if (r.len > 0) {
+                write_seed(&r, false);
+                write_seed(&r, true);
+            }
             r.len = 0;
         } while (sim_turn(&r.sim, until));
         r.sim.now = until;

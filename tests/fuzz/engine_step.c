@@ -7,6 +7,7 @@
  *   kind & 7: 0 datagram, 1 sealed request, 2 sealed answer, 3 time, 4 command, 5 data plane,
  *             6 path error, 7 cookie threshold
  *   kind & 8: the right host is meant (receives, or seals), else the left one
+ *   kind & 32: what is sealed is a fragment: its number and the total stand before the content
  *   kind & 16: a datagram gets the SPIs of the receiver's first SA */
 #include <stdlib.h>
 
@@ -43,10 +44,11 @@ static void datagram(struct sim *s, struct sim_host *to, const struct sim_host *
 }
 
 static void sealed(struct sim *s, struct sim_host *from, struct sim_host *to, struct span octets,
-                   bool is_answer)
+                   bool is_answer, bool is_fragment)
 {
     struct reader r = reader_of(octets);
     uint8_t exchange = take_u8(&r), first = take_u8(&r);
+    uint16_t number = is_fragment ? take_u16(&r) : 0, total = is_fragment ? take_u16(&r) : 0;
     struct span plain = take_rest(&r);
     struct ike_sa *sa = sim_first_sa(from), *theirs = sim_first_sa(to);
     struct datagram d;
@@ -55,7 +57,10 @@ static void sealed(struct sim *s, struct sim_host *from, struct sim_host *to, st
     uint32_t id = theirs->window.expected_id;
     if (is_answer)
         id = theirs->window.sent != NULL ? theirs->window.sent->id : theirs->window.next_id;
-    if (!sim_seal(from, sa, exchange, is_answer, id, first, plain, &d))
+    bool ok = is_fragment ? sim_seal_fragment(from, sa, exchange, is_answer, id, first, number,
+                                              total, plain, &d)
+                          : sim_seal(from, sa, exchange, is_answer, id, first, plain, &d);
+    if (!ok)
         return;
     if (sim_receiver(s, &d) == to)
         sim_step(to, &(struct input){.kind = IN_DATAGRAM, .datagram = d});
@@ -85,7 +90,7 @@ static void record(struct sim *s, uint8_t kind, struct span octets)
         break;
     case 1:
     case 2:
-        sealed(s, meant, other, octets, (kind & 7) == 2);
+        sealed(s, meant, other, octets, (kind & 7) == 2, (kind & 32) != 0);
         break;
     case 3:
         sim_run_ms(s, take_u16(&r));

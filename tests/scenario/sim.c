@@ -726,8 +726,40 @@ bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool i
     o.header.exchange = exchange;
     put_span(&o.writer, plain);
     o.first = first;
+    bool may_fragment = sa->may_fragment;
+    sa->may_fragment = false; /* one datagram, however large */
     *out = (struct datagram){sa->path.local, sa->path.remote, sa->path.marker, out_finish(&o)};
+    sa->may_fragment = may_fragment;
     return out->bytes.len > 0;
+}
+
+bool sim_seal_fragment(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool is_response,
+                       uint32_t message_id, uint8_t first, uint16_t number, uint16_t total,
+                       struct span piece, struct datagram *out)
+{
+    struct world *w = &from->engine->world;
+    struct ike_header h = {.spi_i = sa->spi_i,
+                           .spi_r = sa->spi_r,
+                           .version = 0x20,
+                           .exchange = exchange,
+                           .flags = (uint8_t)((sa->is_initiator ? IKE_FLAG_INITIATOR : 0) |
+                                              (is_response ? IKE_FLAG_RESPONSE : 0)),
+                           .message_id = message_id};
+    if (sa->keys == NULL)
+        return false;
+    size_t body = message_sealed_len(sa, piece.len), room = body + 64;
+    uint8_t *at = arena_alloc(&w->arena, room);
+    struct writer head = writer_of(at, room);
+    if (at == NULL)
+        return false;
+    wire_write_skf_headers(&head, &h, first, number, total, body);
+    if (head.full)
+        return false;
+    if (piece.len > 0)
+        memcpy(at + head.len + sa->encr->iv_len, piece.at, piece.len);
+    *out = (struct datagram){sa->path.local, sa->path.remote, sa->path.marker,
+                             span_of(at, head.len + body)};
+    return message_seal(w, sa, at, head.len, piece.len);
 }
 
 bool sim_answer_init(struct sim_host *h, uint16_t type, struct span data, struct writer *w,

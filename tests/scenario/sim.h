@@ -209,6 +209,10 @@ struct ike_sa;
  * octets live until the next step of `from`. */
 bool sim_seal(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool is_response,
               uint32_t message_id, uint8_t first, struct span plain, struct datagram *out);
+/* The same for one fragment of it, RFC 7383. */
+bool sim_seal_fragment(struct sim_host *from, struct ike_sa *sa, uint8_t exchange, bool is_response,
+                       uint32_t message_id, uint8_t first, uint16_t number, uint16_t total,
+                       struct span piece, struct datagram *out);
 /* The oldest IKE SA, or NULL. */
 struct ike_sa *sim_first_sa(struct sim_host *h);
 /* The answer of its peer to the IKE_SA_INIT request of the host's first IKE SA: one notify. false:
