@@ -20,6 +20,7 @@ struct tun {
     struct tun_counters counters;
     struct esp_held *held;
     struct esp_early *early;
+    struct esp_join *join;
     atomic_size_t held_count; /* for the other workers */
     uint64_t tried;           /* esp_generation() of the last retry */
     uint8_t *buffers;         /* SOCKETS_BATCH of BUFFER_SIZE */
@@ -35,9 +36,11 @@ struct tun *tun_new(struct esp_db *db, struct sockets *sockets, unsigned worker,
     t->buffers = malloc((size_t)SOCKETS_BATCH * BUFFER_SIZE);
     t->held = esp_held_new();
     t->early = esp_early_new();
-    if (t->buffers == NULL || t->held == NULL || t->early == NULL) {
+    t->join = esp_join_new();
+    if (t->buffers == NULL || t->held == NULL || t->early == NULL || t->join == NULL) {
         esp_early_free(t->early);
         esp_held_free(t->held);
+        esp_join_free(t->join);
         free(t->buffers);
         free(t);
         return NULL;
@@ -59,6 +62,7 @@ void tun_free(struct tun *t)
     tun_set_clear(t, -1, -1);
     esp_held_free(t->held);
     esp_early_free(t->early);
+    esp_join_free(t->join);
     free(t->buffers);
     free(t);
 }
@@ -73,6 +77,7 @@ void tun_counters(const struct tun *t, struct tun_counters *out)
     *out = t->counters;
     out->held = esp_held_count(t->held);
     out->held_lost = esp_held_lost(t->held);
+    out->join_lost = esp_join_lost(t->join);
 }
 
 void tun_set_clear(struct tun *t, int fd4, int fd6)
@@ -182,11 +187,36 @@ static void send_sealed(struct tun *t, size_t count)
         case ESP_DROP: /* esp counts it */
         case ESP_DUMMY:
         case ESP_KEEPALIVE:
+        case ESP_JOIN: /* seal_fragments() */
             break;
         }
     }
     if (waiting > 0)
         sockets_send(t->sockets, way, t->out, waiting, count_refused, t);
+}
+
+static void add_notices(struct esp_notices *to, const struct esp_notices *some)
+{
+    for (size_t i = 0; i < some->count && to->count < ESP_BATCH_MAX; i++)
+        to->at[to->count++] = some->at[i];
+}
+
+/* Transport mode: the fragments of the batch, each datagram as soon as it is whole. They are rare,
+ * so one at a time will do. */
+static void seal_fragments(struct tun *t, size_t count, int64_t now_ms, struct esp_notices *notices)
+{
+    struct esp_packet last = t->packets[0];
+    for (size_t i = 0; i < count; i++) {
+        const struct esp_packet *p = i == 0 ? &last : &t->packets[i];
+        struct esp_packet whole;
+        if (p->verdict != ESP_JOIN || !esp_join_add(t->join, span_of(p->data, p->len), &whole))
+            continue;
+        struct esp_notices some;
+        esp_seal(t->db, t->worker, &whole, 1, now_ms, &some);
+        add_notices(notices, &some);
+        t->packets[0] = whole;
+        send_sealed(t, 1);
+    }
 }
 
 bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices)
@@ -211,6 +241,7 @@ bool tun_read(struct tun *t, int64_t now_ms, struct esp_notices *notices)
         return false;
     esp_seal(t->db, t->worker, t->packets, count, now_ms, notices);
     send_sealed(t, count);
+    seal_fragments(t, count, now_ms, notices);
     count_held(t);
     return count == SOCKETS_BATCH;
 }
@@ -241,8 +272,8 @@ void tun_retry(struct tun *t, int64_t now_ms, struct esp_notices *notices)
         struct esp_notices some;
         esp_seal(t->db, t->worker, t->packets, count, now_ms, &some);
         send_sealed(t, count); /* those without an SA wait again */
-        for (size_t i = 0; i < some.count && notices->count < ESP_BATCH_MAX; i++)
-            notices->at[notices->count++] = some.at[i];
+        add_notices(notices, &some);
+        seal_fragments(t, count, now_ms, notices);
     }
     count_held(t);
 }

@@ -20,6 +20,7 @@ struct tun_counters {
     uint64_t refused;   /* by the network or the device */
     uint64_t held;      /* packets that wait for an SA now */
     uint64_t held_lost; /* that waited in vain, or were too many */
+    uint64_t join_lost; /* fragments for transport mode that became no datagram */
 };
 
 /* fd: this worker's queue, owned from now on; -1: no device, received packets end here. Borrows db

@@ -370,7 +370,9 @@ static bool sa_fill(struct esp_db *db, struct sa *sa, const struct sa_spec *s)
     sa->hard_packets = s->hard_packets;
     if (!esp_filter_from(&s->local_ts, &sa->local) || !esp_filter_from(&s->remote_ts, &sa->remote))
         return false;
-    sa->local.takes_fragments = sa->remote.takes_fragments = s->takes_fragments;
+    /* Outbound fragments in transport mode have to be found to be joined. */
+    sa->local.takes_fragments = sa->remote.takes_fragments =
+        s->takes_fragments || (s->mode == MODE_TRANSPORT && !s->is_inbound);
     if (s->is_inbound) {
         sa->inbound = calloc(1, sizeof *sa->inbound);
         if (sa->inbound == NULL)

@@ -159,6 +159,8 @@ void esp_change_end(struct esp_db *db, bool is_guest);
 
 /* ---- transport.c ---- */
 
+/* The Internet checksum of these octets, added to a sum of words. */
+uint16_t esp_checksum(const uint8_t *at, size_t len, uint64_t sum);
 /* Octets of the IP header of a host's packet, which is not sealed; what follows it. */
 uint32_t esp_header_before(const struct esp_packet *p, const struct inner *in,
                            uint8_t *next_header);
@@ -207,14 +209,6 @@ static inline bool esp_tell(struct esp_notices *notices, const struct esp_notice
 }
 
 /* Values of esp_notice.kind: enum dataplane_kind's, which this room does not see. */
-enum {
-    TELL_SOFT,
-    TELL_HARD,
-    TELL_FIRST_USE,
-    TELL_USED,
-    TELL_FAULT,
-    TELL_MOVED,
-    TELL_ACQUIRE
-};
+enum { TELL_SOFT, TELL_HARD, TELL_FIRST_USE, TELL_USED, TELL_FAULT, TELL_MOVED, TELL_ACQUIRE };
 
 #endif

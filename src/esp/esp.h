@@ -67,6 +67,7 @@ enum esp_verdict {
     ESP_ACQUIRE,   /* outbound: a trap policy wants an SA; policy_id says which */
     ESP_DUMMY,     /* inbound: next header 59, RFC 4303 2.6 */
     ESP_KEEPALIVE, /* inbound UDP: one octet 0xff */
+    ESP_JOIN, /* outbound: a fragment, and transport mode takes whole datagrams: esp_join_add() */
 };
 
 enum esp_drop {
@@ -84,7 +85,6 @@ enum esp_drop {
     ESP_SEQ_EXHAUSTED,
     ESP_LIFETIME,
     ESP_WRONG_WORKER, /* opened by another worker than the one in the SPI's first octet */
-    ESP_FRAGMENT,     /* transport mode takes whole datagrams only */
     ESP_BLOCKED,      /* by a drop policy, or one of a child that is down */
     ESP_DROP_COUNT,
 };
@@ -102,6 +102,7 @@ struct esp_packet {
     bool in_udp;                  /* seal: out; open: in */
     uint8_t outer_tos;            /* seal: out (DSCP, ECN to set); open: in (ECN seen) */
     bool outer_df;                /* seal: out */
+    bool is_joined;               /* seal: in; the sender has cut it, so it may be cut again */
     enum esp_verdict verdict;     /* out */
     enum esp_drop why;            /* out, with ESP_DROP */
     uint32_t spi;                 /* out */
@@ -211,6 +212,18 @@ bool esp_early_keep(struct esp_early *e, const struct esp_packet *p, int64_t now
  * longer kept. false: none. */
 bool esp_early_take(struct esp_early *e, struct esp_packet *p, int64_t now_ms);
 size_t esp_early_count(const struct esp_early *e);
+
+/* ---- join.c ---- */
+
+/* For packets that esp_seal() gave ESP_JOIN: one of these for each thread. */
+struct esp_join;
+struct esp_join *esp_join_new(void);
+void esp_join_free(struct esp_join *j);
+/* Copies the fragment. true: *whole is its datagram, to be sealed before the next fragment is
+ * added; false: more is to come, or it is lost. */
+bool esp_join_add(struct esp_join *j, struct span fragment, struct esp_packet *whole);
+/* Fragments and datagrams that came to nothing. */
+uint64_t esp_join_lost(const struct esp_join *j);
 
 /* ---- replay window, RFC 4303 3.4.3 and appendix A2; RFC 6479's ring of words ---- */
 

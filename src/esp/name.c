@@ -18,7 +18,6 @@ static const struct drop_row {
     [ESP_TOO_BIG] = {"too-big", CAUSE_ESP_TOO_BIG},
     [ESP_SEQ_EXHAUSTED] = {"sequence-exhausted", CAUSE_ESP_SEQUENCE_EXHAUSTED},
     [ESP_LIFETIME] = {"lifetime", CAUSE_ESP_LIFETIME},
-    [ESP_FRAGMENT] = {"fragment", CAUSE_ESP_FRAGMENT},
     [ESP_WRONG_WORKER] = {"wrong-worker", CAUSE_ESP_WRONG_WORKER},
     [ESP_BLOCKED] = {"blocked", CAUSE_ESP_BLOCKED},
 };

@@ -108,7 +108,7 @@ static bool admit(const struct seal_run *run, struct esp_packet *p, const struct
                   const struct sa *sa, uint32_t bare, uint32_t *tfc)
 {
     const struct ends *ends = atomic_load_explicit(&sa->ends, memory_order_acquire);
-    p->outer_df = (sa->copy_df || sa->is_transport) && in->df;
+    p->outer_df = (sa->copy_df || sa->is_transport) && in->df && !p->is_joined;
     if (p->capacity < in->len || p->capacity - in->len < ESP_TAILROOM) {
         drop(p, run->worker->dropped, ESP_TOO_BIG);
         return false;
@@ -224,7 +224,7 @@ static struct plan plan_for(const struct seal_run *run, struct esp_packet *p)
     uint32_t bare = 0;
     if (sa->is_transport) {
         if (in.is_fragment) {
-            drop(p, run->worker->dropped, ESP_FRAGMENT);
+            p->verdict = ESP_JOIN;
             return none;
         }
         bare = esp_header_before(p, &in, &plan.next_header);

@@ -34,6 +34,7 @@ static void put_number(struct writer *w, const struct ip_number *n, uint8_t fami
     put_u64(w, n->low);
 }
 
+/* A sum of 32-bit words. */
 static uint64_t sum_of(const uint8_t *at, size_t len, uint64_t sum)
 {
     struct reader r = reader_of(span_of(at, len));
@@ -46,12 +47,17 @@ static uint64_t sum_of(const uint8_t *at, size_t len, uint64_t sum)
     return sum;
 }
 
-/* RFC 1071; the sum is of 32-bit words. */
+/* RFC 1071 */
 static uint16_t fold(uint64_t sum)
 {
     while (sum >> 16 != 0)
         sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)~sum;
+}
+
+uint16_t esp_checksum(const uint8_t *at, size_t len, uint64_t sum)
+{
+    return fold(sum_of(at, len, sum));
 }
 
 static void write_checksum(uint8_t *packet, size_t at, uint16_t sum)
@@ -89,7 +95,7 @@ static void mend_checksum(uint8_t *packet, uint32_t len, uint32_t head, uint8_t 
     write_checksum(text, at, 0);
     size_t addresses = head == IPV4_HEADER_LEN ? 8 : 32;
     uint64_t sum = sum_of(packet + head - addresses, addresses, (uint64_t)body + protocol);
-    uint16_t mended = fold(sum_of(text, body, sum));
+    uint16_t mended = esp_checksum(text, body, sum);
     write_checksum(text, at, is_udp && mended == 0 ? UINT16_MAX : mended);
 }
 
@@ -123,7 +129,7 @@ bool esp_header_again(const struct sa *sa, struct esp_packet *p, uint8_t *text, 
     put_number(&w, &from->from, family);
     put_number(&w, &to->from, family);
     if (family == FAMILY_V4)
-        write_checksum(packet, 10, fold(sum_of(packet, head, 0)));
+        write_checksum(packet, 10, esp_checksum(packet, head, 0));
     if (sa->mends_checksums)
         mend_checksum(packet, head + len, head, next_header);
     p->capacity = (uint32_t)(p->capacity + (size_t)(p->data - packet));

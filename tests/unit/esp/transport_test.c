@@ -109,36 +109,173 @@ static void options_of_the_header_are_left_out(void **state)
     db_done(db);
 }
 
-static void fragments_are_not_sealed(void **state)
+/* ---- fragments ---- */
+
+/* Cuts a datagram as a stack does. Gives the number of pieces. */
+static size_t cut(struct span whole, size_t room, uint8_t pieces[][1500], size_t lens[])
+{
+    bool v6 = whole.at[0] >> 4 == 6;
+    size_t head = v6 ? 40 : 20, more = v6 ? 8 : 0, body = whole.len - head, count = 0;
+    for (size_t at = 0; at < body; count++) {
+        size_t len = body - at < room ? body - at : room;
+        bool is_last = at + len == body;
+        uint8_t *to = pieces[count];
+        memcpy(to, whole.at, head);
+        memcpy(to + head + more, whole.at + head + at, len);
+        lens[count] = head + more + len;
+        if (v6) {
+            to[4] = (uint8_t)((len + 8) >> 8);
+            to[5] = (uint8_t)(len + 8);
+            to[6] = 44;
+            memset(to + 40, 0, 8);
+            to[40] = whole.at[6];
+            to[42] = (uint8_t)(at >> 8);
+            to[43] = (uint8_t)(at | !is_last);
+            to[47] = 77;
+        } else {
+            to[2] = (uint8_t)((len + 20) >> 8);
+            to[3] = (uint8_t)(len + 20);
+            to[4] = 0x12;
+            to[6] = (uint8_t)((is_last ? 0 : 0x20) | at >> 11);
+            to[7] = (uint8_t)(at >> 3);
+            mend_ipv4(to);
+        }
+        at += len;
+    }
+    return count;
+}
+
+/* As edge/tun.c does it. */
+static enum esp_verdict seal_piece(struct esp_db *db, struct esp_join *j, struct buffer *b,
+                                   struct span piece, struct esp_packet *whole)
+{
+    struct esp_notices notices;
+    if (seal_one(db, b, piece) != ESP_JOIN)
+        return b->p.verdict;
+    if (!esp_join_add(j, span_of(b->p.data, b->p.len), whole))
+        return ESP_JOIN;
+    esp_seal(db, 0, whole, 1, 0, &notices);
+    return whole->verdict;
+}
+
+static void fragments_are_sealed_as_one_datagram(void **state)
 {
     (void)state;
-    struct hosts h = hosts_of("192.0.2.1", "192.0.2.2"),
-                 h6 = hosts_of("2001:db8::1", "2001:db8::2");
-    struct sa_spec spec = transport_of(&gcm, &h), spec6 = transport_of(&gcm, &h6);
-    struct esp_db *db = db_with(&spec), *db6 = db_with(&spec6);
+    static uint8_t at[65535], pieces[60][1500], sealed[66000];
+    size_t lens[60];
+    for (int v6 = 0; v6 < 2; v6++) {
+        for (size_t len = 1600; len < 60000; len += 6001) {
+            struct hosts h = v6 != 0 ? hosts_of("2001:db8::1", "2001:db8::2")
+                                     : hosts_of("192.0.2.1", "192.0.2.2");
+            h.local[0].protocol = h.remote[0].protocol = UDP; /* later fragments have no ports */
+            h.local[0].port_from = h.local[0].port_to = 1000;
+            struct sa_spec spec = transport_of(&gcm, &h);
+            struct esp_db *db = db_with(&spec);
+            struct esp_join *j = esp_join_new();
+            struct buffer b = {.at = malloc(70000)};
+            struct esp_packet whole = {0};
+            struct span inner = v6 != 0 ? udp_packet(at, len, "2001:db8::1", "2001:db8::2")
+                                        : udp_packet(at, len, "192.0.2.1", "192.0.2.2");
+            assert_non_null(j);
+            assert_non_null(b.at);
+            esp_set_pmtu(db, &spec.remote, 1500); /* no reason to refuse what was cut already */
+            size_t count = cut(inner, 1376, pieces, lens);
+            for (size_t i = 0; i < count; i++)
+                assert_int_equal(seal_piece(db, j, &b, span_of(pieces[i], lens[i]), &whole),
+                                 i + 1 < count ? ESP_JOIN : ESP_SEND);
+            assert_false(whole.outer_df);
+            assert_true(whole.len > len - 40);
+            memcpy(sealed, whole.data, whole.len);
+            struct esp_notices notices;
+            struct esp_packet p = {
+                .data = b.at + ESP_HEADROOM, .len = whole.len, .capacity = 69000};
+            memcpy(p.data, sealed, whole.len);
+            esp_open(db, 0, &p, 1, 0, &notices);
+            assert_int_equal(p.verdict, ESP_SEND);
+            assert_int_equal(p.len, len);
+            size_t head = v6 != 0 ? 40 : 20;
+            assert_memory_equal(p.data + head, at + head, len - head);
+            assert_int_equal(esp_join_lost(j), 0);
+            free(b.at);
+            esp_join_free(j);
+            db_done(db);
+        }
+    }
+}
+
+static void an_atomic_fragment_is_whole(void **state)
+{
+    (void)state;
+    struct hosts h = hosts_of("2001:db8::1", "2001:db8::2");
+    struct sa_spec spec = transport_of(&gcm, &h);
+    struct esp_db *db = db_with(&spec);
     struct buffer b = buffer_new();
     uint8_t at[100];
-    static const uint8_t offsets[][2] = {{0x20, 0}, {0x20, 8}, {0, 8}};
-    for (size_t i = 0; i < 3; i++) {
-        struct span inner = udp_packet(at, sizeof at, "192.0.2.1", "192.0.2.2");
-        memcpy(at + 6, offsets[i], 2);
-        seal_one(db, &b, inner);
-        assert_verdict(b.p, ESP_DROP, ESP_FRAGMENT);
-    }
-    for (unsigned m = 0; m < 2; m++) {
-        struct span inner = udp_packet(at, sizeof at, "2001:db8::1", "2001:db8::2");
-        at[6] = 44;
-        memset(at + 40, 0, 8);
-        at[40] = UDP;
-        at[43] = (uint8_t)m; /* more fragments; 0: an atomic one is whole, RFC 6946 */
-        enum esp_verdict v = seal_one(db6, &b, inner);
-        assert_int_equal(v, m == 0 ? ESP_SEND : ESP_DROP);
-        if (m == 1)
-            assert_int_equal(b.p.why, ESP_FRAGMENT);
-    }
+    struct span inner = udp_packet(at, sizeof at, "2001:db8::1", "2001:db8::2");
+    at[6] = 44;
+    memset(at + 40, 0, 8);
+    at[40] = UDP;
+    assert_int_equal(seal_one(db, &b, inner), ESP_SEND);
     free(b.at);
     db_done(db);
-    db_done(db6);
+}
+
+static void pieces_that_do_not_fit_are_lost_and_counted(void **state)
+{
+    (void)state;
+    static uint8_t at[9000], pieces[60][1500];
+    size_t lens[60];
+    struct esp_join *j = esp_join_new();
+    struct esp_packet whole;
+    assert_non_null(j);
+    size_t count = cut(udp_packet(at, 9000, "192.0.2.1", "192.0.2.2"), 1376, pieces, lens);
+    assert_int_equal(count, 7);
+    /* one is missing; the rest of the datagram finds nothing */
+    for (size_t i = 0; i < count; i++)
+        assert_false(i != 3 && esp_join_add(j, span_of(pieces[i], lens[i]), &whole));
+    assert_int_equal(esp_join_lost(j), 3);
+    /* twice the same one */
+    assert_false(esp_join_add(j, span_of(pieces[0], lens[0]), &whole));
+    assert_false(esp_join_add(j, span_of(pieces[1], lens[1]), &whole));
+    assert_false(esp_join_add(j, span_of(pieces[1], lens[1]), &whole));
+    assert_int_equal(esp_join_lost(j), 4);
+    /* what is no fragment, and nothing at all */
+    assert_false(esp_join_add(j, span_of(at, 9000), &whole));
+    assert_false(esp_join_add(j, (struct span){NULL, 0}, &whole));
+    assert_int_equal(esp_join_lost(j), 6);
+    /* five datagrams at once: the first one goes */
+    for (uint8_t id = 0; id < 5; id++)
+        for (size_t i = 0; i < 1; i++) {
+            pieces[0][5] = id;
+            mend_ipv4(pieces[0]);
+            assert_false(esp_join_add(j, span_of(pieces[0], lens[0]), &whole));
+        }
+    assert_int_equal(esp_join_lost(j), 7);
+    for (uint8_t id = 0; id < 5; id++)
+        for (size_t i = 1; i < count; i++) {
+            pieces[i][5] = id;
+            mend_ipv4(pieces[i]);
+            bool is_whole = esp_join_add(j, span_of(pieces[i], lens[i]), &whole);
+            assert_int_equal(is_whole, id > 0 && i == count - 1);
+            if (is_whole) {
+                assert_int_equal(whole.len, 9000);
+                assert_int_equal(sum16(whole.data, 20, 0), 0xffff);
+                assert_memory_equal(whole.data + 20, at + 20, 9000 - 20);
+            }
+        }
+    /* longer than a datagram can be */
+    memset(pieces[1] + 6, 0, 2);
+    uint64_t lost = esp_join_lost(j);
+    bool any = false;
+    for (size_t offset = 0; offset < 65536; offset += 1376) {
+        memcpy(pieces[2], pieces[1], 20);
+        pieces[2][6] = (uint8_t)(0x20 | offset >> 11);
+        pieces[2][7] = (uint8_t)(offset >> 3);
+        any = any || esp_join_add(j, span_of(pieces[2], 1396), &whole);
+    }
+    assert_false(any);
+    assert_int_equal(esp_join_lost(j), lost + 1);
+    esp_join_free(j);
 }
 
 /* ---- checksums ---- */
@@ -409,7 +546,9 @@ int main(void)
         cmocka_unit_test(what_one_host_says_the_other_hears),
         cmocka_unit_test(what_is_sealed_is_the_payload_with_its_protocol),
         cmocka_unit_test(options_of_the_header_are_left_out),
-        cmocka_unit_test(fragments_are_not_sealed),
+        cmocka_unit_test(fragments_are_sealed_as_one_datagram),
+        cmocka_unit_test(an_atomic_fragment_is_whole),
+        cmocka_unit_test(pieces_that_do_not_fit_are_lost_and_counted),
         cmocka_unit_test(checksums_fit_the_addresses_that_a_nat_shows),
         cmocka_unit_test(what_is_too_short_for_a_checksum_stays_as_it_is),
         cmocka_unit_test(selectors_are_held_inside),
