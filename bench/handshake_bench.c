@@ -161,7 +161,9 @@ static double clock_cost_s(void)
 
 static bool set_up(struct bench *b, unsigned count)
 {
-    struct engine_options o = {.cookie_threshold = UINT32_MAX, .block_threshold = UINT32_MAX};
+    struct engine_options o = {.cookie_threshold = UINT32_MAX,
+                               .cookie_threshold_ip = UINT32_MAX,
+                               .block_threshold = UINT32_MAX};
     o.seed[0] = 1;
     b->initiator.engine = engine_new(&o);
     o.seed[0] = 2;

@@ -96,9 +96,8 @@ static void on_datagram(struct engine *e, const struct datagram *d)
             w->counters.dropped++;
             return;
         }
-        struct half_open *known =
-            map_get(&w->half_open, world_half_open_key(w, d->bytes, &d->remote));
-        if (known != NULL && span_equal(d->bytes, span_of(known->octets, known->request_len))) {
+        struct half_open *known = half_open_find(w, d);
+        if (known != NULL) {
             /* The same octets again get the same answer. */
             struct effect *fx = step_add(&w->step, FX_SEND);
             struct span answer = span_of(known->octets + known->request_len, known->response_len);

@@ -335,7 +335,8 @@ static void refuse_stranger(struct world *w, const struct datagram *d, const str
     uint16_t notify = ikebana_cause_row(why.cause)->notify;
     if (why.cause == CAUSE_IKE_NO_CONNECTION && w->options.is_silent_without_conn)
         notify = 0;
-    if (notify != 0)
+    /* What cannot be read may be shorter than an answer: those are bounded too. */
+    if (notify != 0 && (m->payload_count > 0 || !world_is_past_records(w)))
         ike2_send_plain_notify(w, d, &m->header, notify, data);
     if (!world_may_record_stranger(w)) {
         w->counters.failures++;
@@ -552,6 +553,7 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
             .has_nat_there = draft.has_nat_there,
             .wants_udp = draft.wants_udp,
             .may_fragment = draft.may_fragment,
+            .is_verified = w->asked_is_verified,
             .began = w->step.now,
             .began_s = w->step.wall_s,
             .request_len = (uint16_t)d->bytes.len,
@@ -565,7 +567,7 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         memcpy(h->octets, d->bytes.at, d->bytes.len);
         memcpy(h->octets + d->bytes.len, message.at, message.len);
         memcpy(h->octets + d->bytes.len + message.len, shared.bytes, shared.len);
-        if (!world_half_open_add(w, h))
+        if (!half_open_add(w, h))
             h = NULL;
     }
     if (h == NULL) {
@@ -575,86 +577,4 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         return;
     }
     out_send(w, &h->path, message);
-}
-
-/* The SA of a half-open one, which it borrows the first messages from. */
-static struct ike_sa *promote(struct world *w, struct half_open *h, bool with_keys)
-{
-    struct ike_sa *sa = world_new_sa(w, h->conn, false);
-    if (sa == NULL)
-        return NULL;
-    struct setup *s = sa->setup = calloc(1, sizeof *s);
-    sa->spi_i = h->spi_i;
-    sa->spi_r = h->spi_r;
-    sa->path = h->path;
-    sa->has_nat_here = h->has_nat_here;
-    sa->has_nat_there = h->has_nat_there;
-    sa->wants_udp = h->wants_udp;
-    sa->may_fragment = h->may_fragment;
-    sa->joining = h->joining;
-    h->joining = NULL;
-    sa->state = SA_AWAIT_AUTH;
-    sa->window.expected_id = 1; /* message 0 is answered */
-    bool ok = s != NULL && ike2_set_suite(sa, &h->suite) && world_add_spi(w, sa);
-    if (ok) {
-        s->borrows_messages = true;
-        s->request = h->octets;
-        s->request_len = h->request_len;
-        s->response = h->octets + h->request_len;
-        s->response_len = h->response_len;
-        s->nonce_i = span_of(s->request + h->nonce_i_at, h->nonce_i_len);
-        s->nonce_r = span_of(s->response + h->nonce_r_at, h->nonce_r_len);
-        s->began = h->began;
-        s->began_s = h->began_s;
-    }
-    if (ok && with_keys) {
-        SECRET skeyseed = {{0}, 0};
-        struct span shared = span_of(s->response + h->response_len, h->shared_len);
-        ok = crypto_skeyseed(sa->prf, s->nonce_i, s->nonce_r, shared, &skeyseed) &&
-             ike2_derive(sa, secret_span(&skeyseed), s->nonce_i, s->nonce_r);
-    }
-    if (!ok) {
-        world_drop_sa(w, sa);
-        return NULL;
-    }
-    return sa;
-}
-
-void ike2_receive_half_open(struct world *w, struct half_open *h, const struct datagram *d,
-                            const struct ike_header *header)
-{
-    bool fits = header->spi_i == h->spi_i && header->exchange == EXCHANGE_IKE_AUTH &&
-                header->message_id == 1 && (header->flags & IKE_FLAG_RESPONSE) == 0;
-    struct ike_sa *sa = fits ? promote(w, h, true) : NULL;
-    if (sa == NULL) {
-        w->counters.dropped++;
-        return;
-    }
-    ike2_receive(w, sa, d, header);
-    if (sa->state == SA_AWAIT_AUTH) {
-        /* not authentic, or not all of it: the half-open SA waits on as if nothing had come, but
-         * for fragments that are */
-        h->joining = sa->joining;
-        sa->joining = NULL;
-        world_discard_sa(w, sa);
-    } else {
-        world_half_open_drop(w, h);
-    }
-}
-
-void ike2_half_open_timeout(struct world *w, struct half_open *h)
-{
-    struct finding why;
-    struct ike_sa *sa = world_may_record_stranger(w) ? promote(w, h, false) : NULL;
-    if (sa != NULL) {
-        finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
-        why.expected = "IKE_AUTH";
-        why.seen =
-            arena_text(&w->arena, "%s for %u s",
-                       sa->joining == NULL ? "nothing" : fragment_text(sa->joining, &w->arena),
-                       w->options.half_open_timeout_s);
-        why.phase = PHASE_IKE_SA_INIT;
-        ike2_setup_failed(w, sa, &why);
-    }
-    world_half_open_drop(w, h);
 }

@@ -42,6 +42,11 @@ bool world_may_record_stranger(struct world *w)
     return w->records_in_second++ < w->options.records_per_s;
 }
 
+bool world_is_past_records(const struct world *w)
+{
+    return w->record_second == w->step.wall_s && w->records_in_second >= w->options.records_per_s;
+}
+
 struct selectors world_copy_selectors(struct world *w, const struct selectors *s)
 {
     struct selectors out = {arena_array(&w->arena, s->count, sizeof *s->at), s->count};

@@ -100,20 +100,25 @@ struct task {
 struct fragment_set;
 
 /* A half-open SA of the responder: IKE_SA_INIT is answered, IKE_AUTH has not come. As small as can
- * be, because strangers make them; its keys are derived when an IKE_AUTH request asks for them. */
+ * be, because strangers make them; its keys are derived, once, when an IKE_AUTH request asks for
+ * them. */
 struct half_open {
     struct timer timer;
-    struct conn *conn; /* reference */
+    struct half_open *host_next, *host_before; /* of the same remote host, the oldest first */
+    struct conn *conn;                         /* reference */
     uint64_t spi_i, spi_r;
     struct path path;
     struct suite suite;
     bool has_nat_here, has_nat_there, wants_udp, may_fragment;
+    bool is_verified;             /* by a cookie */
     struct fragment_set *joining; /* of its IKE_AUTH request, owned */
     struct instant began;
     int64_t began_s;
     uint16_t request_len, response_len, shared_len;
     uint16_t nonce_i_at, nonce_i_len, nonce_r_at, nonce_r_len; /* in request and response */
-    uint8_t octets[]; /* request, response, shared value (wiped) */
+    uint16_t wrong, keys_len; /* IKE_AUTH requests that the keys do not open */
+    uint8_t *keys;            /* NULL until the first one came; heap, wiped */
+    uint8_t octets[];         /* request, response, shared value (wiped) */
 };
 
 enum { INIT_TRIES_MAX = 3, DOUBTS_MAX = 4 };

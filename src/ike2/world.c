@@ -59,13 +59,6 @@ static void free_sa(struct ike_sa *sa)
     free(sa);
 }
 
-static void free_half_open(struct half_open *h)
-{
-    policy_conn_unref(h->conn);
-    secret_wipe(h, sizeof *h + h->request_len + h->response_len + h->shared_len);
-    free(h);
-}
-
 static void free_records(struct world *w)
 {
     for (size_t i = 0; i < w->record_count; i++)
@@ -103,12 +96,7 @@ void world_clear(struct world *w)
     standing_clear(w);
     reqid_clear(w);
     size_t cursor = 0;
-    struct half_open *h;
-    while ((h = map_next(&w->half_open_by_spi, &cursor, NULL)) != NULL) {
-        fragment_clear(w, &h->joining);
-        free_half_open(h);
-    }
-    cursor = 0;
+    half_open_clear(w);
     struct waiting *waiting;
     while ((waiting = map_next(&w->waiting, &cursor, NULL)) != NULL) {
         free(waiting->why);
@@ -368,71 +356,6 @@ struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike
 {
     *sa = map_get(&w->by_child, child_id);
     return *sa == NULL ? NULL : child_by_id(*sa, child_id);
-}
-
-/* ---- half-open ---- */
-
-static uint64_t host_hash(const struct world *w, const struct address *a)
-{
-    return map_hash(&w->by_address, a->bytes, sizeof a->bytes);
-}
-
-uint64_t world_half_open_key(const struct world *w, struct span request,
-                             const struct address *remote)
-{
-    struct {
-        uint64_t request;
-        uint8_t host[16];
-        uint64_t port;
-    } key = {map_hash(&w->half_open, request.at, request.len), {0}, remote->port};
-    memcpy(key.host, remote->bytes, sizeof key.host);
-    return map_hash(&w->half_open, &key, sizeof key);
-}
-
-static void count_host(struct world *w, const struct address *remote, int by)
-{
-    uint64_t key = host_hash(w, remote);
-    uintptr_t count = (uintptr_t)map_get(&w->by_address, key);
-    count = by > 0 ? count + 1 : count > 0 ? count - 1 : 0;
-    if (count == 0)
-        map_remove(&w->by_address, key);
-    else
-        map_set(&w->by_address, key, (void *)count);
-}
-
-bool world_half_open_add(struct world *w, struct half_open *h)
-{
-    uint64_t key = world_half_open_key(w, span_of(h->octets, h->request_len), &h->path.remote);
-    h->timer.owner = h;
-    if (!map_set(&w->half_open, key, h) || !map_set(&w->half_open_by_spi, h->spi_r, h) ||
-        !timers_set(&w->half_timers, &h->timer,
-                    instant_after_s(w->step.now, w->options.half_open_timeout_s))) {
-        map_remove(&w->half_open, key);
-        map_remove(&w->half_open_by_spi, h->spi_r);
-        free_half_open(h);
-        return false;
-    }
-    w->counters.half_open++;
-    count_host(w, &h->path.remote, 1);
-    return true;
-}
-
-void world_half_open_drop(struct world *w, struct half_open *h)
-{
-    uint64_t key = world_half_open_key(w, span_of(h->octets, h->request_len), &h->path.remote);
-    if (map_get(&w->half_open, key) == h)
-        map_remove(&w->half_open, key);
-    map_remove(&w->half_open_by_spi, h->spi_r);
-    timers_remove(&w->half_timers, &h->timer);
-    w->counters.half_open--;
-    count_host(w, &h->path.remote, -1);
-    fragment_clear(w, &h->joining);
-    free_half_open(h);
-}
-
-uint32_t world_half_open_of(const struct world *w, const struct address *remote)
-{
-    return (uint32_t)(uintptr_t)map_get(&w->by_address, host_hash(w, remote));
 }
 
 /* ---- shared contexts, timers ---- */

@@ -67,14 +67,14 @@ struct world {
     struct conn_class *wide;
     uint64_t next_order;
     struct map by_spi;    /* our IKE SPI → SA */
-    struct map half_open; /* world_half_open_key() → struct half_open: finds a repeated request */
+    struct map half_open; /* half_open_find() → struct half_open: finds a repeated request */
     struct map half_open_by_spi; /* our SPI → struct half_open */
     struct timers half_timers;
     struct map farewells;                            /* our SPI → struct farewell */
     struct farewell *farewell_first, *farewell_last; /* the oldest, the newest */
     struct map by_esp_spi;                           /* our inbound SPI → SA */
     struct map by_child;                             /* child id → SA */
-    struct map by_address; /* half-open SAs of a remote host: hash → count + 1 as a pointer */
+    struct map by_address; /* hash of a remote host → struct half_open_host */
     struct map by_conn;    /* hash of a connection's name → its newest SA */
     struct map conn_names; /* hash of the name → connection */
     struct map by_ids;     /* hash of both identities → its newest SA; see unique.c */
@@ -102,6 +102,7 @@ struct world {
     uint32_t asked_id;            /* its message ID */
     uint16_t asked_size;          /* the largest datagram of its fragments; 0: it came whole */
     struct path asked_path;       /* where it came from */
+    bool asked_is_verified;       /* IKE_SA_INIT: it came with a good cookie */
     /* Policies without an SA and what is to come up: standing.h */
     struct map standings;      /* policy id → struct standing */
     struct map standing_names; /* hash of connection and child → struct standing */
@@ -141,15 +142,6 @@ uint32_t world_new_esp_spi(struct world *w, struct ike_sa *sa);
 void world_free_esp_spi(struct world *w, uint32_t spi);
 uint32_t world_new_child_id(struct world *w);
 struct child_sa *world_find_child(struct world *w, uint32_t child_id, struct ike_sa **sa);
-
-/* By all octets of the request, not by SPIi alone: nobody else's request can take the place of the
- * initiator's. */
-uint64_t world_half_open_key(const struct world *w, struct span request,
-                             const struct address *remote);
-/* The world owns it from then on. false: no memory, and it is freed. */
-bool world_half_open_add(struct world *w, struct half_open *h);
-void world_half_open_drop(struct world *w, struct half_open *h);
-uint32_t world_half_open_of(const struct world *w, const struct address *remote);
 
 /* A connection and its place in the configuration. */
 struct conn_row {
@@ -209,12 +201,30 @@ void farewell_keep(struct world *w, struct ike_sa *sa);
 bool farewell_repeat(struct world *w, uint64_t spi, const struct datagram *d);
 void farewell_clear(struct world *w);
 
+/* ---- half_open.c ---- */
+
+/* The one that these very octets made, from this address and port: they get the same answer. By all
+ * octets of the request, not by SPIi alone: nobody else's request can take the place of the
+ * initiator's. */
+struct half_open *half_open_find(const struct world *w, const struct datagram *d);
+/* The world owns it from then on. false: no memory, and it is freed. */
+bool half_open_add(struct world *w, struct half_open *h);
+void half_open_drop(struct world *w, struct half_open *h);
+void half_open_clear(struct world *w);
+uint32_t half_open_of_host(const struct world *w, const struct address *remote);
+/* Only those that came with a cookie: the others may be forged. */
+uint32_t half_open_of_port(const struct world *w, const struct address *remote);
+/* The oldest of the host, or NULL. */
+struct half_open *half_open_oldest(const struct world *w, const struct address *remote);
+
 /* ---- report.c: records, events, commands ---- */
 
 /* Emits the record as an event; the world keeps it until it is taken or the next step begins. */
 void world_emit_record(struct world *w, struct record *r);
 /* One more record of a stranger is allowed in this second. */
 bool world_may_record_stranger(struct world *w);
+/* None is allowed any more in this second. */
+bool world_is_past_records(const struct world *w);
 struct effect *world_event(struct world *w, enum event_kind kind, const struct ike_sa *sa,
                            const struct child_sa *child);
 /* In the arena, for effects: the child may be gone before they are carried out. */

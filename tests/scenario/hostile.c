@@ -213,6 +213,7 @@ static void harass_init_request(struct world_of_two *t, unsigned mutations)
 static size_t harass_a_life(uint32_t fragment_size, unsigned inits, unsigned per_message)
 {
     struct engine_options many = {.cookie_threshold = UINT32_MAX,
+                                  .cookie_threshold_ip = UINT32_MAX,
                                   .block_threshold = UINT32_MAX,
                                   .fragment_size = fragment_size};
     struct world_of_two *t =
@@ -274,8 +275,10 @@ static void truncations_and_mutations_of_fragments_change_nothing(void **state)
 static void mutated_answers_to_the_first_request_end_at_most_their_attempt(void **state)
 {
     (void)state;
-    struct engine_options many = {
-        .cookie_threshold = UINT32_MAX, .block_threshold = UINT32_MAX, .half_open_timeout_s = 1};
+    struct engine_options many = {.cookie_threshold = UINT32_MAX,
+                                  .cookie_threshold_ip = UINT32_MAX,
+                                  .block_threshold = UINT32_MAX,
+                                  .half_open_timeout_s = 1};
     struct world_of_two *t = begin(&many);
     dice = 2;
     unsigned went_on = 0;
