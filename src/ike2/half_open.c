@@ -233,7 +233,7 @@ void ike2_receive_half_open(struct world *w, struct half_open *h, const struct d
     }
     /* Not authentic, or not all of it: the half-open SA waits on as if nothing had come, but for
      * fragments that are. */
-    bool is_wrong = w->counters.dropped > dropped;
+    bool is_wrong = w->counters.dropped > dropped && header->next_payload == PAYLOAD_SK;
     if (is_wrong && h->wrong < UINT16_MAX)
         h->wrong++;
     if (is_wrong && h->wrong == WRONG_TOLD && world_may_record_stranger(w))
@@ -253,9 +253,12 @@ void ike2_half_open_timeout(struct world *w, struct half_open *h)
     if (sa != NULL) {
         finding_set(&why, CAUSE_IKE_HALF_OPEN_TIMEOUT);
         why.expected = "IKE_AUTH";
-        why.seen = h->wrong == 0
-                       ? arena_text(&w->arena, "nothing for %u s", w->options.half_open_timeout_s)
-                       : arena_text(&w->arena, "%u messages that our keys do not open", h->wrong);
+        why.seen = sa->joining == NULL && h->wrong > 0
+                       ? arena_text(&w->arena, "%u messages that our keys do not open", h->wrong)
+                       : arena_text(&w->arena, "%s for %u s",
+                                    sa->joining == NULL ? "nothing"
+                                                        : fragment_text(sa->joining, &w->arena),
+                                    w->options.half_open_timeout_s);
         why.phase = PHASE_IKE_SA_INIT;
         ike2_setup_failed(w, sa, &why);
     }
