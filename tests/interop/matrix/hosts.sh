@@ -287,6 +287,7 @@ END
 
 # At the end of a lab: no daemon of ours may have crashed, leaked or told of undefined behaviour.
 lab_check() {
+    if declare -F peer_end >/dev/null; then peer_end; fi
     ip netns del "ik-nat-$LAB_ID" 2>/dev/null || true
     local pid code
     if grep -E 'ERROR: (Address|Leak)Sanitizer|runtime error:|Assertion' "$LAB/moon/log"; then return 1; fi
