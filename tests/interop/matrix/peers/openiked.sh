@@ -102,7 +102,7 @@ peer_has() {
     list=$(peer_show)
     echo "$(grep -c '^iked_sas:.* ESTABLISHED' <<<"$list") $(grep -cE '^ +sa_childsas:.* in ' <<<"$list")"
 }
-peer_down_ike() { ikectl reset id moon.example; }
+peer_down_ike() { ikectl reset id FQDN/moon.example; }
 peer_kill() { # all its processes at once: one that is left would still say goodbye
     local pid
     pid=$(cat "$LAB/sun/pid")
