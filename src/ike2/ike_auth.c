@@ -500,6 +500,7 @@ void ike2_schedule(struct world *w, struct ike_sa *sa)
     sa->state = SA_UP;
     sa->established = sa->heard = w->step.now;
     nat_sent(w, sa);
+    hint_place(w, sa);
     sa->deadline = INSTANT_NEVER;
     if (c->rekey_time_s != 0) {
         uint64_t jitter = rng_below(w->rng, c->rand_time_s + 1);

@@ -577,4 +577,5 @@ void ike2_answer_init(struct world *w, const struct datagram *d)
         return;
     }
     out_send(w, &h->path, message);
+    hint_new_contact(w, &d->remote);
 }

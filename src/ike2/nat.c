@@ -49,6 +49,8 @@ static void tell(struct world *w, struct ike_sa *sa, enum cause cause, const str
 static void move(struct world *w, struct ike_sa *sa, const struct path *now)
 {
     sa->path = *now;
+    if (sa->setup == NULL)
+        hint_place(w, sa);
     if (sa->record != NULL) {
         sa->record->local = now->local;
         sa->record->remote = now->remote;

@@ -203,6 +203,11 @@ struct ike_sa {
     struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
     struct instant began, authenticated;  /* of that first one */
     struct instant doomed_at;             /* a newer one takes its place then */
+    /* hint.c: SAs with peers at one host */
+    struct ike_sa *host_next, *host_before;
+    uint64_t host_key;
+    struct instant hint_again;
+    bool is_at_host;
     /* nat.c */
     struct instant sent, keepalive_at, nat_told; /* sent: the last IKE message or keepalive */
     uint32_t newest_answer;                      /* message ID */

@@ -15,10 +15,9 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
         rng_free(w->rng);
         return false;
     }
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->farewells,  &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,    &w->waiting,
-                          &w->elsewhere,  &w->by_ids};
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
+                          &w->waiting,    &w->elsewhere, &w->by_host,          &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -107,9 +106,10 @@ void world_clear(struct world *w)
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
     farewell_clear(w);
-    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
-                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
-                          &w->waiting,    &w->by_ids};
+    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
+                          &w->farewells,  &w->by_esp_spi, &w->by_child,
+                          &w->by_address, &w->by_conn,    &w->waiting,
+                          &w->by_host,    &w->by_ids};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);
@@ -293,6 +293,7 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
             world_free_esp_spi(w, t->spi_in);
     unlink_conn(w, sa);
     unique_forget(w, sa);
+    hint_forget(w, sa);
     timers_remove(&w->timers, &sa->timer);
     if (map_get(&w->by_spi, ike2_our_spi(sa)) == sa)
         map_remove(&w->by_spi, ike2_our_spi(sa));

@@ -78,6 +78,9 @@ struct world {
     struct map by_conn;    /* hash of a connection's name → its newest SA */
     struct map conn_names; /* hash of the name → connection */
     struct map by_ids;     /* hash of both identities → its newest SA; see unique.c */
+    struct map by_host;    /* hash of a remote host → an SA that stands; see hint.c */
+    int64_t hint_second;
+    uint32_t hints_in_second;
     struct map elsewhere;  /* the same → what other workers have */
     struct map waiting;    /* ticket → struct waiting */
     struct timers timers;
@@ -187,6 +190,14 @@ void world_rearm(struct world *w, struct ike_sa *sa);
 
 /* When a keepalive may be due. */
 struct instant nat_due(const struct world *w, const struct ike_sa *sa);
+
+/* ---- hint.c ---- */
+
+/* It stands, or its peer is at another address now. */
+void hint_place(struct world *w, struct ike_sa *sa);
+void hint_forget(struct world *w, struct ike_sa *sa);
+/* A good IKE_SA_INIT request came from this host. */
+void hint_new_contact(struct world *w, const struct address *from);
 
 /* ---- unique.c ---- */
 
