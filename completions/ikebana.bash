@@ -41,7 +41,8 @@ _ikebana()
         local options='--vici --json --help'
         case $command in
         '') options+=' --version' ;;
-        up|rekey) options+=' --timeout' ;;
+        up) options+=' --timeout' ;;
+        rekey) options+=' --timeout --reauth' ;;
         down) options+=' --timeout --force' ;;
         why) options+=' --all --failed --limit' ;;
         list) options+=' --names --policies' ;;

@@ -47,7 +47,7 @@ struct sa_spec {
     bool mends_checksums; /* transport mode through a NAT, RFC 3948 3.1.2 */
     uint16_t pad_to;      /* outbound: inner packets are padded to this, RFC 4303 2.7; 0 = not;
                              TFC_PADDING_MTU = to what the path carries */
-    bool tells_use; /* outbound packets are reported as inbound ones are (DP_USED) */
+    bool tells_use;       /* outbound packets are reported as inbound ones are (DP_USED) */
 };
 
 #endif

@@ -236,6 +236,7 @@ static void change(struct vici_request *r, enum command_kind kind, const char *c
         request_bad(r, command, "an ike, a child, an ike-id or a child-id", "none of them");
         return;
     }
+    c->command.is_reauth = kind == CMD_REKEY && vici_get_bool(r->message, "reauth", false);
     if (c->name != NULL)
         resolve_name(r, c); /* an SA may be up whose connection was unloaded */
     control_run(r, c, on_changed);
@@ -248,14 +249,5 @@ void command_terminate(struct vici_request *r)
 
 void command_rekey(struct vici_request *r)
 {
-    struct finding why;
-    if (vici_get_bool(r->message, "reauth", false)) {
-        finding_set(&why, CAUSE_CMD_NOT_SERVED);
-        why.param = "reauth";
-        why.expected = "no";
-        why.seen = "yes";
-        request_refuse(r, &why);
-        return;
-    }
     change(r, CMD_REKEY, "rekey");
 }

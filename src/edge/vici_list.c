@@ -226,7 +226,7 @@ static void write_conn(struct vici_out *o, const struct conn *c, struct arena *a
     vici_format(o, "local_port", "%u", c->local_port);
     vici_format(o, "remote_port", "%u", c->remote_port);
     vici_text(o, "version", versions[c->version > 2 ? 2 : c->version]);
-    vici_text(o, "reauth_time", "0");
+    vici_format(o, "reauth_time", "%llu", (unsigned long long)c->reauth_time_s);
     vici_format(o, "rekey_time", "%llu", (unsigned long long)c->rekey_time_s);
     vici_text(o, "unique", "UNIQUE_NO");
     if (c->dpd_delay_s != 0)

@@ -207,6 +207,8 @@ void vici_write_sa(struct vici_out *o, const struct ike_view *v, const struct vi
     vici_write_ike_suite(o, &v->suite, a);
     if (v->established_s_ago >= 0)
         vici_format(o, "established", "%" PRId64, v->established_s_ago);
+    if (v->reauth_in_s >= 0)
+        vici_format(o, "reauth-time", "%" PRId64, v->reauth_in_s);
     if (v->rekey_in_s >= 0)
         vici_format(o, "rekey-time", "%" PRId64, v->rekey_in_s);
     vici_section(o, "child-sas");

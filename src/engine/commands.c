@@ -255,6 +255,8 @@ static void terminate_or_rekey(struct world *w, const struct command *c)
             finding_set(&why, CAUSE_CMD_UNKNOWN_SA);
             why.seen = "an IKE SA that is not established";
             world_outcome(w, c->ticket, false, &why);
+        } else if (c->is_reauth) {
+            ike2_want_reauth(w, sa, c->ticket);
         } else {
             ike2_want_rekey_ike(w, sa, c->ticket);
         }

@@ -28,7 +28,7 @@ struct engine_options {
     /* 1000: how long an attempt waits for a better answer after one that refuses it and that nobody
      * has sealed; UINT32_MAX = not at all */
     uint32_t init_error_wait_ms;
-    bool is_silent_without_conn;    /* do not answer peers for whom there is no connection */
+    bool is_silent_without_conn; /* do not answer peers for whom there is no connection */
     /* Further ones of strongswan.conf; 0 = default, UINT32_MAX = what 0 means in the file. */
     uint32_t retransmit_jitter;       /* 0: percent taken off each wait at random, at most */
     uint32_t retransmit_limit_s;      /* 0 = none */
@@ -80,7 +80,7 @@ struct ike_view {
     const char *local_id, *remote_id;
     uint64_t spi_i, spi_r;
     struct suite suite;
-    int64_t established_s_ago, rekey_in_s, expires_in_s; /* -1 = never / not yet */
+    int64_t established_s_ago, rekey_in_s, reauth_in_s, expires_in_s; /* -1 = never / not yet */
     const struct child_view *children;
     size_t child_count;
 };

@@ -70,6 +70,7 @@ bool engine_next_sa(const struct engine *e, uint64_t *cursor, struct instant now
         .established_s_ago =
             sa->established.ns == 0 ? -1 : instant_ms_between(sa->established, now) / 1000,
         .rekey_in_s = seconds_until(sa->rekey_at, now),
+        .reauth_in_s = seconds_until(sa->reauth_at, now),
         .expires_in_s = seconds_until(sa->expire_at, now),
         .children = children,
         .child_count = children == NULL ? 0 : count,

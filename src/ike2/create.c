@@ -316,6 +316,7 @@ static void hand_over(struct world *w, struct ike_sa *old, struct ike_sa *heir)
 void create_inherit(struct world *w, struct ike_sa *old, struct ike_sa *heir)
 {
     hand_over(w, old, heir);
+    reauth_inherit(old, heir);
     old->replaced_by = heir->id;
     old->rekey_at = old->expire_at = INSTANT_NEVER;
     struct effect *fx = world_event(w, EVENT_IKE_REKEYED, heir, NULL);

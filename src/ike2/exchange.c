@@ -132,7 +132,10 @@ void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct fi
             fx->event.finding = copy;
         }
     }
+    struct reauth *again = sa->reauth;
+    sa->reauth = NULL;
     world_drop_sa(w, sa);
+    reauth_after_end(w, again);
 }
 
 void exchange_lose(struct world *w, struct ike_sa *sa, struct finding *why)
@@ -207,6 +210,8 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
             t->ticket = 0;
             struct wishes wishes = sa->wishes;
             sa->wishes = (struct wishes){0};
+            struct ike_sa reauth = {0};
+            reauth_next_attempt(w, sa, &reauth);
             ike2_setup_failed(w, sa, &why);
             struct ike_sa *next =
                 ike2_initiate(w, conn, conf, ticket, attempt == UINT8_MAX ? attempt : attempt + 1);
@@ -214,9 +219,11 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
                 world_outcome(w, ticket, false, &why);
             if (next != NULL && next->state != SA_GONE) {
                 next->wishes = wishes;
+                reauth_next_attempt(w, &reauth, next);
                 return;
             }
             /* The next attempt has ended already: nobody else will answer these. */
+            reauth_failed(w, &reauth, &why);
             struct wish wish;
             while (wish_take(&wishes, INSTANT_NEVER, &wish)) {
                 world_outcome(w, wish.ticket, wish.kind == WISH_CLOSE_IKE, &why);
@@ -505,6 +512,7 @@ void exchange_next(struct world *w, struct ike_sa *sa)
         serve(w, sa, &wish);
         free(wish.child_name);
     }
+    reauth_progress(w, sa);
     world_rearm(w, sa);
 }
 
@@ -560,9 +568,15 @@ void ike2_want_rekey_ike(struct world *w, struct ike_sa *sa, uint64_t ticket)
     add_wish(w, sa, (struct wish){.kind = WISH_REKEY_IKE, .ticket = ticket});
 }
 
+void ike2_want_reauth(struct world *w, struct ike_sa *sa, uint64_t ticket)
+{
+    reauth_begin(w, sa, ticket);
+}
+
 void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool is_forced)
 {
     struct finding why;
+    reauth_give_up(w, sa);
     if (sa->setup != NULL) {
         finding_set(&why, CAUSE_CMD_ABORTED);
         why.phase = ike2_phase(sa, NULL);
@@ -704,6 +718,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             struct wish wish = {.kind = WISH_REKEY_IKE, .not_before = now};
             wish_add(&sa->wishes, &wish);
         }
+        reauth_on_time(w, sa);
         uint64_t dpd = sa->conn->dpd_delay_s;
         if (dpd != 0 && sa->tasks == NULL &&
             instant_reached(instant_after_s(sa->heard, (int64_t)dpd), now)) {

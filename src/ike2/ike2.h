@@ -36,6 +36,8 @@ void ike2_want_child_for(struct world *w, struct ike_sa *sa, const char *child,
 void ike2_want_close_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket);
 void ike2_want_rekey_child(struct world *w, struct ike_sa *sa, uint32_t child_id, uint64_t ticket);
 void ike2_want_rekey_ike(struct world *w, struct ike_sa *sa, uint64_t ticket);
+/* A new IKE SA from scratch takes its place. */
+void ike2_want_reauth(struct world *w, struct ike_sa *sa, uint64_t ticket);
 /* Also ends a set-up in progress. */
 void ike2_want_close(struct world *w, struct ike_sa *sa, uint64_t ticket, bool is_forced);
 

@@ -343,6 +343,7 @@ void auth_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
     task_take(sa, t);
     sa->record = NULL;
     ike2_established(w, sa);
+    reauth_heard(w, sa, m);
     conclude_first_child(w, sa, m, t, r, nonce_i, nonce_r);
     task_free(t);
 }
@@ -458,6 +459,7 @@ void auth_answer(struct world *w, struct ike_sa *sa, struct message *m)
         out_notify(&o, why.notify, (struct span){NULL, 0});
     }
     ids_announce(w, sa, &o);
+    reauth_tell(&o, sa->conn);
     if (!ok || !exchange_send_answer(w, sa, &o, r)) {
         if (has_child)
             world_free_esp_spi(w, plan.spi_in);
@@ -514,6 +516,7 @@ void ike2_established(struct world *w, struct ike_sa *sa)
 {
     ike2_forget_setup(sa);
     ike2_schedule(w, sa);
+    reauth_schedule(w, sa);
     world_event(w, EVENT_IKE_UP, sa, NULL);
 }
 
@@ -525,6 +528,7 @@ void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
     why->phase = why->phase == PHASE_NONE ? ike2_phase(sa, NULL) : why->phase;
     ike2_refused(w, sa, r, why);
     doubt_record(sa, r, why);
+    reauth_failed(w, sa, why);
     enum phase phase = ike2_phase(sa, NULL);
     sa->record = NULL;
     bool is_failure = ikebana_cause_row(why->cause)->severity == SEVERITY_FAILURE;

@@ -248,6 +248,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
             answer_delete(w, sa, &d, &o);
     }
     bool has_error = message_error(m, &n);
+    reauth_heard(w, sa, m);
     if (!exchange_send_answer(w, sa, &o, NULL)) {
         lost_to_crypto(w, sa);
         return;

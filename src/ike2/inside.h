@@ -348,6 +348,27 @@ void retry_later(struct world *w, struct ike_sa *sa, const struct task *t);
 /* An exchange came to an end, good or bad. */
 void retry_settled(struct ike_sa *sa);
 
+/* ---- reauth.c ---- */
+
+struct reauth;
+
+/* Of an IKE SA that was authenticated just now. */
+void reauth_schedule(struct world *w, struct ike_sa *sa);
+void reauth_inherit(struct ike_sa *old, struct ike_sa *heir);
+/* AUTH_LIFETIME, RFC 4478: heard in IKE_AUTH and INFORMATIONAL, told in our IKE_AUTH answer. */
+void reauth_heard(struct world *w, struct ike_sa *sa, const struct message *m);
+void reauth_tell(struct outgoing *o, const struct conn *c);
+void reauth_on_time(struct world *w, struct ike_sa *sa);
+void reauth_begin(struct world *w, struct ike_sa *sa, uint64_t ticket);
+/* Make before break: all that the new IKE SA is to have stands, or does not come. */
+void reauth_progress(struct world *w, struct ike_sa *sa);
+void reauth_failed(struct world *w, struct ike_sa *sa, const struct finding *why);
+void reauth_next_attempt(struct world *w, struct ike_sa *from, struct ike_sa *to);
+/* Break before make: the old one is gone. Takes r. */
+void reauth_after_end(struct world *w, struct reauth *r);
+/* Somebody wants the end of it. */
+void reauth_give_up(struct world *w, struct ike_sa *sa);
+
 /* ---- late.c ---- */
 
 /* Our request for a child is unanswered: the peer may know of one that we do not. */

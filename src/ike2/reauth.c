@@ -1,14 +1,15 @@
-/* Reauthentication: a new IKE SA from scratch takes the place of one whose authentication is old, with
- * the same children. RFC 7296 2.8.3, RFC 4478.
+/* Reauthentication: a new IKE SA from scratch takes the place of one whose authentication is old,
+ * with the same children. RFC 7296 2.8.3, RFC 4478.
  *
- * Break before make (as charon by default): the old IKE SA is closed, and when it is gone the new one
- * is begun; `struct reauth` at the old SA says what it is to have. Make before break: the new IKE SA
- * with its children comes up beside the old one, which is then closed; the new one names it in
- * `reauth_of`. If nothing comes of the new one, the old one stays and it is tried again.
+ * Break before make (as charon by default): the old IKE SA is closed, and when it is gone the new
+ * one is begun; `struct reauth` at the old SA says what it is to have. Make before break: the new
+ * IKE SA with its children comes up beside the old one, which is then closed; the new one names it
+ * in `reauth_of`. If nothing comes of the new one, the old one stays and it is tried again.
  *
  * Who begins: the side that began the first IKE SA of the line (rekeying does not change that). The
- * other side tells how long its reauth_time is by AUTH_LIFETIME in IKE_AUTH; if nothing has happened
- * then, it reauthenticates itself, if it knows where the peer is and no NAT stands before it. */
+ * other side tells how long its reauth_time is by AUTH_LIFETIME in IKE_AUTH; if nothing has
+ * happened then, it reauthenticates itself, if it knows where the peer is and no NAT stands before
+ * it. */
 #include <stdlib.h>
 
 #include "ike2/inside.h"
@@ -39,8 +40,8 @@ void reauth_schedule(struct world *w, struct ike_sa *sa)
         after = c->reauth_time_s + c->reauth_time_s / RESPONDER_PART;
     sa->reauth_at = instant_after_s(w->step.now, (int64_t)after);
     sa->reauth_expire_at =
-        instant_after_s(w->step.now, (int64_t)(c->reauth_time_s + c->reauth_time_s / RESPONDER_PART +
-                                               c->over_time_s));
+        instant_after_s(w->step.now, (int64_t)(c->reauth_time_s +
+                                               c->reauth_time_s / RESPONDER_PART + c->over_time_s));
     sa->expire_at = instant_earlier(sa->expire_at, sa->reauth_expire_at);
 }
 
@@ -79,7 +80,9 @@ void reauth_heard(struct world *w, struct ike_sa *sa, const struct message *m)
         ike2_refused(w, sa, NULL, &why);
     }
     /* Early enough for a new IKE SA to come up within it. */
-    uint64_t early = lifetime / 10 < sa->conn->over_time_s ? lifetime / 10 : sa->conn->over_time_s;
+    uint64_t over = sa->conn->over_time_s, early = lifetime / 10;
+    if (over != 0 && over < early)
+        early = over;
     uint64_t after = lifetime - early - rng_below(w->rng, early + 1) / 2;
     struct instant due = instant_after_s(w->step.now, (int64_t)after);
     if (instant_before(due, sa->reauth_at)) {
@@ -178,13 +181,12 @@ static struct reauth *list_children(struct world *w, const struct ike_sa *sa, ui
     return r;
 }
 
-/* The new IKE SA, with the first child on its way and wishes for the others. NULL: it came to nothing
- * at once, and the tickets know. */
+/* The new IKE SA, with the first child on its way and wishes for the others. NULL: it came to
+ * nothing at once, and the tickets know. */
 static struct ike_sa *make_new(struct world *w, const struct reauth *r, uint64_t ticket)
 {
     struct finding why;
-    const struct child_conf *first =
-        r->count == 0 ? NULL : policy_find_child(r->conn, r->names[0]);
+    const struct child_conf *first = r->count == 0 ? NULL : policy_find_child(r->conn, r->names[0]);
     if (r->count > 1)
         world_expect(w, ticket, (uint32_t)r->count - 1);
     struct ike_sa *sa = ike2_initiate(w, r->conn, first, ticket, 1);

@@ -197,6 +197,13 @@ struct ike_sa {
     uint8_t refused_times; /* TEMPORARY_FAILURE in a row; see retry.c */
     struct instant refused_since;
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
+    /* reauth.c */
+    struct instant reauth_at, reauth_expire_at;
+    struct reauth *reauth;  /* to be made anew when it is gone; owned, NULL = no */
+    uint32_t reauth_of;     /* make before break: id of the one whose place it takes */
+    uint32_t reauth_by;     /* … and of the one that takes ours */
+    uint64_t reauth_ticket; /* of the command, at the new one */
+    bool reauth_children;   /* the old one had some */
     /* unique.c: which two identities it stands between, and since when. */
     uint8_t ids[IDS_LEN];
     bool has_ids, is_known_as_twin, is_first_initiator;     /* we began the first of the SAs that rekeying made */

@@ -40,6 +40,7 @@ static void free_sa(struct ike_sa *sa)
     }
     ike2_forget_setup(sa);
     record_free(sa->record);
+    reauth_clear(sa->reauth);
     wish_clear(&sa->wishes);
     while (sa->children != NULL) {
         struct child_sa *c = sa->children;
@@ -224,7 +225,8 @@ struct ike_sa *world_new_sa(struct world *w, struct conn *conn, bool is_initiato
     while (world_sa_by_id(w, w->next_ike_id) != NULL)
         w->next_ike_id = id_behind(w->next_ike_id);
     sa->id = w->next_ike_id;
-    sa->rekey_at = sa->expire_at = sa->deadline = sa->doomed_at = INSTANT_NEVER;
+    sa->reauth_at = sa->reauth_expire_at = sa->rekey_at = sa->expire_at = sa->deadline =
+        sa->doomed_at = INSTANT_NEVER;
     sa->heard = w->step.now;
     if (!add_row(w, sa)) {
         free(sa);
@@ -398,6 +400,8 @@ void world_rearm(struct world *w, struct ike_sa *sa)
         }
         due = instant_earlier(due, sa->rekey_at);
         due = instant_earlier(due, sa->expire_at);
+        if (sa->race_of == 0)
+            due = instant_earlier(due, sa->reauth_at);
         due = instant_earlier(due, sa->doomed_at);
         due = instant_earlier(due, nat_due(w, sa));
         if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)

@@ -117,6 +117,8 @@ struct world {
     uint8_t scratch[SCRATCH_SIZE];
 };
 
+struct reauth;
+
 /* ---- world.c ---- */
 
 bool world_init(struct world *w, const struct world_options *o, const uint8_t seed[RNG_SEED_SIZE]);
@@ -182,6 +184,10 @@ const struct psk *world_find_psk(struct world *w, const struct identity *local,
 /* A shared context for the suite; keyed by the caller for each message. */
 struct sealer *world_sealer(struct world *w, const struct encr *e, const struct integ *i,
                             bool is_sealing);
+
+/* ---- reauth.c ---- */
+
+void reauth_clear(struct reauth *r);
 
 /* Sets the SA's timer to its next due time. */
 void world_rearm(struct world *w, struct ike_sa *sa);

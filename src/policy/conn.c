@@ -192,6 +192,7 @@ static const struct field fields[] = {
     {"fragmentation", read_fragmentation, 0, 0},
     {"dpd_delay", policy_read_time, AT(dpd_delay_s), 0},
     {"rekey_time", policy_read_time, AT(rekey_time_s), 0},
+    {"reauth_time", policy_read_time, AT(reauth_time_s), 0},
     {"over_time", policy_read_time, AT(over_time_s), 0},
     {"rand_time", policy_read_time, AT(rand_time_s), 0},
     {"keyingtries", policy_read_u32, AT(keyingtries), 0},
@@ -377,11 +378,16 @@ static void set_defaults(struct place *p, const struct section *s, struct conn *
 {
     static const char any[] = "%any";
     if (c->rekey_time_s == UNDEFINED)
-        c->rekey_time_s = REKEY_TIME_DEFAULT_S;
+        c->rekey_time_s = c->reauth_time_s == 0 ? REKEY_TIME_DEFAULT_S : 0;
+    /* Defaults as charon's: a tenth of the longer time; of the shorter one at most the half. */
+    uint64_t longer = c->rekey_time_s > c->reauth_time_s ? c->rekey_time_s : c->reauth_time_s;
+    uint64_t shorter = c->rekey_time_s == 0 || c->reauth_time_s == 0
+                           ? longer
+                           : least(c->rekey_time_s, c->reauth_time_s);
     if (c->over_time_s == UNDEFINED)
-        c->over_time_s = c->rekey_time_s / 10;
+        c->over_time_s = longer / 10;
     if (c->rand_time_s == UNDEFINED)
-        c->rand_time_s = least(c->over_time_s, c->rekey_time_s / 2);
+        c->rand_time_s = least(c->over_time_s, shorter / 2);
     struct arena *fa = p->found->arena;
     const struct setting *jitter = settings_find(s, "rand_time");
     if (jitter != NULL && c->rekey_time_s > 0 && c->rand_time_s >= c->rekey_time_s)

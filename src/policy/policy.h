@@ -233,6 +233,7 @@ struct conn {
     enum unique unique;
     enum fragmentation fragmentation;
     uint64_t dpd_delay_s, rekey_time_s, over_time_s, rand_time_s;
+    uint64_t reauth_time_s; /* 0 = never */
     uint32_t keyingtries;
     enum childless childless;
     struct auth_conf local, remote;

@@ -18,7 +18,7 @@ enum {
 struct cli {
     const char *uri;
     bool wants_json, has_colour, has_terminal; /* terminal: progress may be shown on stderr */
-    bool wants_all, wants_failed, is_forced, wants_names, wants_policies;
+    bool wants_all, wants_failed, is_forced, is_reauth, wants_names, wants_policies;
     int64_t timeout_ms; /* 0: wait for the outcome */
     int64_t limit;      /* 0 = the command's own */
     const char *file;

@@ -70,6 +70,8 @@ static int run(struct cli *c, const struct verb *v)
         vici_text(&o, "name", c->args[i]);
         if (c->is_forced)
             vici_text(&o, "force", "yes");
+        if (c->is_reauth)
+            vici_text(&o, "reauth", "yes");
         if (c->timeout_ms != 0)
             vici_format(&o, "timeout", "%lld", (long long)c->timeout_ms);
         vici_text(&o, "loglevel", "1");

@@ -23,7 +23,8 @@ static const struct row rows[] = {
     {"up", "NAME…", "bring a connection or child up, and say why if it fails", cli_up, 1, ANY,
      "--timeout"},
     {"down", "NAME…", "take a connection or child down", cli_down, 1, ANY, "--force --timeout"},
-    {"rekey", "NAME…", "make new keys for a connection or child", cli_rekey, 1, ANY, "--timeout"},
+    {"rekey", "NAME…", "make new keys for a connection or child", cli_rekey, 1, ANY,
+     "--reauth --timeout"},
     {"list", "[NAME]", "SAs that are up, with their counters, and what is loaded", cli_list, 0, 1,
      "--names --policies"},
     {"install", "CHILD…", "install a trap, pass or drop policy", cli_install, 1, ANY, ""},
@@ -50,6 +51,7 @@ enum option_kind {
     OPT_ALL,
     OPT_FAILED,
     OPT_FORCE,
+    OPT_REAUTH,
     OPT_NAMES,
     OPT_POLICIES,
     OPT_TIMEOUT,
@@ -70,6 +72,7 @@ static const struct option_row {
     {"--failed", NULL, OPT_FAILED, NULL, "why: only what failed"},
     {"--limit", "-n", OPT_LIMIT, "N", "why: at most N records"},
     {"--force", NULL, OPT_FORCE, NULL, "down: do not wait for the peer's answer"},
+    {"--reauth", NULL, OPT_REAUTH, NULL, "rekey: by a new IKE SA from scratch, with the children"},
     {"--timeout", "-t", OPT_TIMEOUT, "SECONDS", "up, down, rekey: stop waiting (it goes on)"},
     {"--file", "-f", OPT_FILE, "FILE", "load: the file (/etc/swanctl/swanctl.conf)"},
     {"--names", NULL, OPT_NAMES, NULL, "list: names of connections and children only"},
@@ -196,6 +199,9 @@ static bool take_option(struct cli *c, const struct option_row *o, const char *v
         return true;
     case OPT_FORCE:
         c->is_forced = true;
+        return true;
+    case OPT_REAUTH:
+        c->is_reauth = true;
         return true;
     case OPT_NAMES:
         c->wants_names = true;

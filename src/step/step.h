@@ -38,6 +38,7 @@ struct command {
     struct psk *psk;
     const char *conn_name, *child_name; /* NULL = not given */
     uint32_t ike_id, child_id;          /* 0 = not given */
+    bool is_reauth;                     /* rekey of an IKE SA: by a new one from scratch */
     bool is_forced;                     /* terminate: do not wait for the peer's answer */
 };
 

@@ -84,6 +84,10 @@ static bool parse_option(struct engine_options *o, const char *word)
         return o->inactivity_close_ike = true;
     if (strcmp(word, "close_ike_on_child_failure") == 0)
         return o->close_ike_on_child_failure = true;
+    if (strcmp(word, "make_before_break") == 0) {
+        o->make_before_break = true;
+        return true;
+    }
     const char *equal = strchr(word, '=');
     for (size_t i = 0; equal != NULL && i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == (size_t)(equal - word) &&
@@ -242,7 +246,18 @@ static bool run_down(struct script *s)
 
 static bool run_rekey(struct script *s)
 {
-    return command(s, CMD_REKEY);
+    struct sim_host *h = script_host(s, s->words[1]);
+    if (s->count != 4 || strcmp(s->words[3], "reauth") != 0)
+        return command(s, CMD_REKEY);
+    if (h != NULL)
+        s->texts[h - s->sim.hosts].ticket = s->sim.next_ticket;
+    if (h != NULL)
+        sim_step(h, &(struct input){.kind = IN_COMMAND,
+                                    .command = {.kind = CMD_REKEY,
+                                                .ticket = s->sim.next_ticket++,
+                                                .conn_name = s->words[2],
+                                                .is_reauth = true}});
+    return h != NULL;
 }
 
 static bool run_install(struct script *s)

@@ -288,9 +288,6 @@ static void a_known_key_that_is_not_served_is_refused_by_name(void **state)
     conn_is_refused(state, "send_cert = always", CAUSE_CONF_NOT_SERVED,
                     "connections.office.send_cert", "ifasked or never, or not set",
                     "t.conf:2: send_cert = always", "");
-    conn_is_refused(state, "reauth_time = 8h", CAUSE_CONF_NOT_SERVED,
-                    "connections.office.reauth_time", "0, or not set", "t.conf:2: reauth_time = 8h",
-                    "");
     conn_is_refused(state, "local-2 {\n auth = psk\n }", CAUSE_CONF_NOT_SERVED,
                     "connections.office.local", "one section local",
                     "t.conf:5: section local, a second round of authentication beside local-2", "");
