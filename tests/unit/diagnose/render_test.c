@@ -399,6 +399,23 @@ static void of_a_huge_trail_both_ends_are_shown(void **state)
     record_free(r);
 }
 
+static void a_message_in_fragments_says_how_many(void **state)
+{
+    (void)state;
+    struct record *r = make_record(RECORD_IKE, RESULT_FAILED, PHASE_IKE_AUTH);
+    trail_add(r, 10, EXCHANGE_IKE_AUTH, 1, TRAIL_SENT | TRAIL_PROTECTED, 2378, 0, 0)->fragments = 5;
+    trail_add(r, 20, EXCHANGE_IKE_AUTH, 1, TRAIL_RESPONSE | TRAIL_PROTECTED, 80, 0, 0);
+    const char *text = text_of(r, false);
+    assert_non_null(strstr(text, "→ IKE_AUTH 1 request 2378 B SK{} 00:00.010, in 5 fragments\n"));
+    assert_non_null(strstr(text, "← IKE_AUTH 1 response 80 B SK{} 00:00.020\n"));
+    json_t *tree = diagnose_record_to_json(r), *trail = json_object_get(tree, "trail");
+    json_t *first = json_array_get(trail, 0), *second = json_array_get(trail, 1);
+    assert_int_equal(json_integer_value(json_object_get(first, "fragments")), 5);
+    assert_null(json_object_get(second, "fragments"));
+    json_decref(tree);
+    record_free(r);
+}
+
 static void a_record_with_nothing_known_has_every_key(void **state)
 {
     (void)state;
@@ -461,6 +478,7 @@ int main(void)
         cmocka_unit_test(any_part_of_the_json_may_be_missing_or_of_another_type),
         cmocka_unit_test(numbers_beyond_the_enumerations_have_words_too),
         cmocka_unit_test(of_a_huge_trail_both_ends_are_shown),
+        cmocka_unit_test(a_message_in_fragments_says_how_many),
         cmocka_unit_test(a_record_with_nothing_known_has_every_key),
         cmocka_unit_test(every_key_is_in_the_documentation),
     };
