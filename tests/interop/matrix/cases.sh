@@ -5,6 +5,7 @@
 # case leaves behind is of no use to the next).
 CASES=(
     "up plain IKE SA and CHILD SA with a pre-shared key"
+    "aes_gcm plain ESP by AES-256-GCM"
     "second_child plain second CHILD SA"
     "rekey_child plain CHILD SA rekeyed under traffic"
     "rekey_ike plain IKE SA rekeyed under traffic"
@@ -26,6 +27,13 @@ CASES=(
 
 case_up() {
     load_both
+    up "$1"
+    sas_are 1 1
+    both_ways
+}
+
+case_aes_gcm() {
+    load_both esp=aes256gcm16
     up "$1"
     sas_are 1 1
     both_ways

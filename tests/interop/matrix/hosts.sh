@@ -177,6 +177,9 @@ on() { # moon|sun COMMAND...
 ping_from() { # HOST SOURCE DESTINATION SIZE
     on "$1" ping -q -c 1 -W 10 -s "$4" -I "$2" "$3" >"$LAB/ping" 2>&1 || {
         cat "$LAB/ping"
+        ikebana list
+        ip -n "$SUN" -s xfrm state
+        on sun cat /proc/net/xfrm_stat 2>/dev/null | grep -v '\b0$'
         fail "no ping of $4 octets from $2 to $3"
     }
 }

@@ -12,6 +12,7 @@ words() { # swanctl's keywords as Libreswan's
     case $1 in
     aes256gcm16-prfsha256-x25519) echo "aes_gcm256-sha2_256;dh31" ;;
     aes128-sha256-modp2048) echo "aes_cbc128-sha2_256;dh14" ;;
+    aes256gcm16) echo aes_gcm256 ;;
     aes256gcm16-x25519) echo "aes_gcm256;dh31" ;;
     *) fail "no words for $1" ;;
     esac

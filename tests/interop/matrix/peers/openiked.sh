@@ -15,6 +15,7 @@ words() {
     aes256-sha256-x25519) echo "ikesa auth hmac-sha2-256 enc aes-256 prf hmac-sha2-256 group curve25519" ;;
     aes128-sha256-modp2048) echo "ikesa auth hmac-sha2-256 enc aes-128 prf hmac-sha2-256 group modp2048" ;;
     aes256-sha384) echo "childsa auth hmac-sha2-384 enc aes-256 noesn" ;;
+    aes256gcm16) echo "childsa enc aes-256-gcm noesn" ;;
     aes128-sha384) echo "childsa auth hmac-sha2-384 enc aes-128 noesn" ;;
     *) fail "no words for $1" ;;
     esac
