@@ -243,12 +243,13 @@ in_peer() { nsenter -t "$PEER_PID" -m -n chroot "$ROOT" "$@"; }
 # ---- results ----
 
 remark() { echo "$*" >>"$CELL/remarks"; }
-# the_peers_fault PATTERN TEXT: a line of the peer's log is the evidence; without it, it is no excuse
-the_peers_fault() {
-    local line
-    line=$(peer_log | grep -oE -- "$1" | tail -n 1)
-    [ -n "$line" ] || fail "expected of this peer: $2; but its log has no /$1/"
-    remark "$2: \`$line\`"
+# evidence: of a fault of the peer, from our last record
+evidence() {
+    ikebana why --json | awk -F'": "' '
+        /"cause":/ && !cause { cause = $2; sub(/",?$/, "", cause) }
+        /"expected":/ && !expected { expected = $2; sub(/",?$/, "", expected) }
+        /"seen":/ && !seen { seen = $2; sub(/",?$/, "", seen) }
+        END { printf "`%s`, expected %s, seen %s", cause, expected, seen }'
 }
 
 # ---- the hosts ----

@@ -15,7 +15,8 @@ besides (`tests/interop/run`).
 The role says which side does what the case is about: who brings the SA up, rekeys, deletes, offers more selectors, has the
 wrong secret refused, sits behind the NAT, dies. **ok**: as the case wants it; where something is to be refused, our record
 tells the cause that the case expects. Under traffic means: pings every 20 ms during the rekeying, none lost. A number refers
-to a remark below; **cannot**: the peer has no means for it; **FAIL**: does not work.
+to a remark below; **cannot**: the peer has no means for it; **fault**: it fails for a fault of the peer, and the evidence is
+what our record says of it; **FAIL**: does not work. A fault that is no longer seen is a FAIL too.
 """
 
 
@@ -56,18 +57,18 @@ def main(folder, peers_tsv, cases, out):
 
     lines = ["| case | role | " + " | ".join(p["title"] for p in peers) + " |"]
     lines.append("|---|---|" + "---|" * len(peers))
-    count = {"ok": 0, "cannot": 0, "FAIL": 0}
+    count = {"ok": 0, "cannot": 0, "fault": 0, "FAIL": 0}
     for case, _, title in titles:
         for role in ("ours", "peer"):
             line = [title if role == "ours" else "", role]
             for peer in peers:
                 outcome, remark = cells.get((case, role, peer["key"]), ("FAIL", "not run"))
                 count[outcome] += 1
-                shown = f"**{outcome}**" if outcome == "FAIL" else outcome
+                shown = f"**{outcome}**" if outcome in ("FAIL", "fault") else outcome
                 line.append(f"{shown} [{note(remark)}]" if remark else shown)
             lines.append("| " + " | ".join(line) + " |")
     text = HEAD + "\n" + "\n".join(lines) + "\n\n"
-    text += f"{count['ok']} ok, {count['cannot']} that a peer cannot, {count['FAIL']} failed.\n"
+    text += f"{count['ok']} ok, {count['cannot']} that a peer cannot, {count['fault']} faults of a peer, {count['FAIL']} failed.\n"
     text += "\n## Remarks\n\n" + "".join(f"{n}. {t}\n" for t, n in notes.items())
     text += "\n## Peers\n\n| peer | says of itself | Debian | ESP of the peer | with |\n|---|---|---|---|---|\n"
     numbers = {"bookworm": "12", "trixie": "13"}

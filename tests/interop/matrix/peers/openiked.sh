@@ -117,6 +117,14 @@ peer_rekey_ike() { remark "by the lifetime of the peer: no command of it rekeys"
 peer_cannot() { # CASE ROLE
     case $1:$2 in
     delete_child:peer) echo "no command closes a CHILD SA" ;;
+    aes_gcm:*) echo "its parser drops AES-GCM of \`childsa\` on Linux in silence, and the policy has no ESP proposal at all" ;;
     second_child:peer) echo "all flows of a policy are one CHILD SA" ;;
+    esac
+}
+
+# CASE ROLE: what it does wrong, as "CAUSE text"; CAUSE is what our record says of it
+peer_fault() {
+    case $1:$2 in
+    second_child:ours) echo "child.ts-widened it does not narrow: it answers with all flows of its policy, whatever was asked for (RFC 7296 2.9)" ;;
     esac
 }
