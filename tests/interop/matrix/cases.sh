@@ -58,7 +58,14 @@ rekey_under_traffic() { # ROLE child|ike
         "peer_rekey_$2" >"$LAB/sun/rekey" 2>&1 || { cat "$LAB/sun/rekey"; fail "the peer's command failed"; }
     fi
     wait_for 40 is_another "$2" "$old" || fail "it was not rekeyed"
-    traffic_lost_nothing
+    local why=
+    if [ "$2" = child ] && declare -F peer_loses >/dev/null; then why=$(peer_loses "$1"); fi
+    if [ -n "$why" ]; then
+        remark "$why"
+        traffic_lost_nothing 5
+    else
+        traffic_lost_nothing
+    fi
     sas_are 1 1
     both_ways
 }

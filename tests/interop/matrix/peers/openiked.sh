@@ -128,3 +128,17 @@ peer_fault() {
     second_child:ours) echo "child.ts-widened it does not narrow: it answers with all flows of its policy, whatever was asked for (RFC 7296 2.9)" ;;
     esac
 }
+
+# ROLE: why a packet or two may be lost when a CHILD SA is rekeyed, if its log shows it
+peer_loses() {
+    local sent=CREATE_CHILD_SA.res
+    [ "$1" = ours ] || sent=INFORMATIONAL.req
+    peer_log | awk -v sent="send $sent" '$0 ~ sent { is_sent = 1 } /loaded SPIs/ && is_sent { late = 1 } END { exit !late }' || return 0
+    if [ "$1" = ours ]; then
+        echo "it answers before it can receive (its log: \`send CREATE_CHILD_SA res\`, then \`loaded SPIs\`; RFC 7296 2.8 wants the" \
+            "other order): what comes on the new SA at once may be lost, up to 5 packets are let pass"
+    else
+        echo "it deletes the old SA before it can receive on the new one (its log: \`send INFORMATIONAL req\`, then \`loaded SPIs\`): up to" \
+            "5 lost packets are let pass"
+    fi
+}
