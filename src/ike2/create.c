@@ -613,6 +613,12 @@ static void failed(struct world *w, struct ike_sa *sa, struct task *t, struct fi
         exchange_wish(w, sa, anew);
         return;
     }
+    if (old != NULL && why->cause == CAUSE_CHILD_NO_ADDITIONAL_SAS && sa->is_initiator &&
+        sa->state == SA_UP) {
+        /* RFC 7296 4: a peer that rekeys no child. All is made anew, as strongSwan does. */
+        reauth_begin(w, sa, t->ticket);
+        return;
+    }
     if (old != NULL)
         old->rekey_at = instant_after_s(w->step.now, REFUSED_RETRY_S);
     if (t->kind == TASK_REKEY_IKE)

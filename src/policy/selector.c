@@ -291,6 +291,22 @@ static const char *nearest_miss(const struct selectors *offered, const struct se
     return miss_text(least, near_ours, near_theirs, a);
 }
 
+/* RFC 7296 2.9: what the peer named first must be in it, also where the list is full. */
+static void keep_first(struct selectors *list, const struct selectors *offered,
+                       const struct selectors *ours)
+{
+    struct selector both;
+    for (size_t i = 0; i < ours->count; i++) {
+        struct selectors one = {&both, 1};
+        if (policy_selector_meet(&ours->at[i], &offered->at[0], &both) &&
+            !policy_selectors_within(&one, list)) {
+            list->count--;
+            add_outermost(list, &both);
+            return;
+        }
+    }
+}
+
 bool policy_narrow(const struct selectors *offered, const struct selectors *ours, enum cause cause,
                    struct arena *a, struct selectors *out, struct finding *why)
 {
@@ -307,6 +323,8 @@ bool policy_narrow(const struct selectors *offered, const struct selectors *ours
                 add_outermost(out, &both);
         }
     }
+    if (out->count == SELECTORS_MAX)
+        keep_first(out, offered, ours);
     if (out->count > 0)
         return true;
     finding_set(why, cause);

@@ -472,6 +472,52 @@ static void many_meetings_are_kept_up_to_the_limit(void **state)
     assert_true(policy_selectors_within(&out, &lu));
 }
 
+static void what_stands_first_is_kept_when_the_list_is_full(void **state)
+{
+    (void)state;
+    struct selector many[70], first = sel("10.9.9.9[tcp/80]"),
+                              ours[2] = {sel("10.0.0.0/16"), sel("10.9.0.0/16")};
+    struct selectors offered = {many, 70}, u = {ours, 2}, out, one = {&first, 1};
+    struct finding f;
+    many[0] = first;
+    for (unsigned i = 1; i < 70; i++)
+        many[i] = sel(arena_text(&arena, "10.0.%u.0/25", i));
+    assert_true(policy_narrow(&offered, &u, CAUSE_CHILD_TS_UNACCEPTABLE, &arena, &out, &f));
+    assert_int_equal(out.count, SELECTORS_MAX);
+    assert_true(policy_selectors_within(&one, &out));
+    assert_true(policy_selectors_within(&out, &u));
+    arena_reset(&arena);
+}
+
+/* By counting, with weights: the same set, a part, an overlap. */
+static void likeness_agrees_with_counting_members(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 100000; round++) {
+        struct selector offered[3], ours[3];
+        struct selectors lo = {offered, 1 + below(3)}, lu = {ours, 1 + below(3)};
+        unsigned expected = 0;
+        for (size_t i = 0; i < lo.count; i++)
+            offered[i] = random_selector();
+        for (size_t i = 0; i < lu.count; i++)
+            ours[i] = random_selector();
+        for (size_t i = 0; i < lo.count; i++) {
+            for (size_t k = 0; k < lu.count; k++) {
+                struct selectors one = {&offered[i], 1}, other = {&ours[k], 1};
+                struct members x = members_of(&one), y = members_of(&other);
+                bool in = slow_within(&x, &y), around = slow_within(&y, &x), meets = false;
+                for (size_t n = 0; n < PLACES; n++)
+                    meets = meets || (x.is_in[n] && y.is_in[n]);
+                expected += (unsigned)(lo.count - i) * (in && around   ? 5
+                                                        : in || around ? 3
+                                                        : meets        ? 1
+                                                                       : 0);
+            }
+        }
+        assert_int_equal(policy_selectors_likeness(&lo, &lu), expected);
+    }
+}
+
 static void a_list_made_to_have_endless_pieces_ends_as_not_inside(void **state)
 {
     (void)state;
