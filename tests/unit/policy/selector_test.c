@@ -625,6 +625,8 @@ int main(void)
         T(narrowing_keeps_our_order_and_no_doubles),
         T(a_refusal_names_both_sides_and_the_dimension),
         T(many_meetings_are_kept_up_to_the_limit),
+        T(what_stands_first_is_kept_when_the_list_is_full),
+        T(likeness_agrees_with_counting_members),
         T(a_list_made_to_have_endless_pieces_ends_as_not_inside),
         T(dynamic_becomes_the_host),
         T(the_wire_gives_back_what_was_written),
