@@ -108,7 +108,7 @@ peer_kill() { # all its processes at once: one that is left would still say good
     local pid
     pid=$(cat "$LAB/sun/pid")
     # shellcheck disable=SC2046 # a list
-    kill -9 $(cat "/proc/$pid/task/$pid/children") "$pid"
+    kill -9 $(pgrep -P "$pid") "$pid"
 }
 # ikectl has no command for it: the lifetimes do it.
 peer_rekey_child() { remark "by the lifetime of the peer: no command of it rekeys"; }
