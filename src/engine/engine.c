@@ -96,6 +96,10 @@ static void on_datagram(struct engine *e, const struct datagram *d)
             w->counters.dropped++;
             return;
         }
+        if (begun_knows(w, d->bytes, &d->remote)) {
+            w->counters.dropped++;
+            return;
+        }
         struct half_open *known = half_open_find(w, d);
         if (known != NULL) {
             /* The same octets again get the same answer. */

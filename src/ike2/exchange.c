@@ -73,12 +73,13 @@ bool exchange_send_answer(struct world *w, struct ike_sa *sa, struct outgoing *o
 static void outcome_of_end(struct world *w, uint64_t ticket, bool wanted_end,
                            const struct finding *why)
 {
-    world_outcome(w, ticket, wanted_end, wanted_end ? NULL : why);
+    bool is_told = !wanted_end || why->cause == CAUSE_IKE_DELETE_UNANSWERED;
+    world_outcome(w, ticket, wanted_end, is_told ? why : NULL);
 }
 
 void exchange_finish(struct world *w, struct ike_sa *sa, bool by_peer, struct finding *why)
 {
-    bool was_up = sa->state == SA_UP || sa->state == SA_CLOSING;
+    bool was_up = (sa->state == SA_UP || sa->state == SA_CLOSING) && !sa->was_never_up;
     struct record *r = NULL;
     struct finding aborted;
     finding_set(&aborted, CAUSE_CMD_ABORTED);
@@ -163,6 +164,19 @@ static const char *exchange_text(struct world *w, const struct ike_sa *sa, uint3
         break;
     }
     return arena_text(&w->arena, "request %u", message_id);
+}
+
+/* A close that was wished: it is done, and whoever wished it hears that the peer may not know. */
+static void unanswered_delete(struct world *w, struct ike_sa *sa, const struct sent *sent)
+{
+    struct finding why;
+    finding_set(&why, CAUSE_IKE_DELETE_UNANSWERED);
+    why.phase = PHASE_ESTABLISHED;
+    why.param = sa->conn == NULL ? "" : policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
+    why.expected = arena_text(&w->arena, "an answer to the Delete from %s",
+                              address_port_text(&w->arena, &sa->path.remote));
+    why.seen = arena_text(&w->arena, "none to the request and %u repetitions", sent->repeats);
+    exchange_finish(w, sa, false, &why);
 }
 
 /* All repetitions are used: what silence means depends on what was heard before. */
@@ -695,7 +709,9 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             repeat_request(w, sa, sent);
             continue;
         }
-        if (turn == WINDOW_GIVE_UP && (sa->state == SA_REPLACED || sa->state == SA_CLOSING))
+        if (turn == WINDOW_GIVE_UP && sa->state == SA_CLOSING && !sa->was_never_up)
+            unanswered_delete(w, sa, sent);
+        else if (turn == WINDOW_GIVE_UP && (sa->state == SA_REPLACED || sa->state == SA_CLOSING))
             exchange_finish(w, sa, false, NULL);
         else
             give_up(w, sa, sent);

@@ -228,6 +228,7 @@ void ike2_receive_half_open(struct world *w, struct half_open *h, const struct d
     uint64_t dropped = w->counters.dropped;
     ike2_receive(w, sa, d, header);
     if (sa->state != SA_AWAIT_AUTH) {
+        begun_keep(w, span_of(h->octets, h->request_len), &h->path.remote);
         half_open_drop(w, h);
         return;
     }

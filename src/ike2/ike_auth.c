@@ -117,7 +117,13 @@ static void keep_ids(struct world *w, struct ike_sa *sa, const struct identity *
     }
 }
 
+/* Tells why an attempt has failed to all who wait. */
+static void end_setup(struct world *w, struct ike_sa *sa, struct finding *why);
+
 /* ---- initiator ---- */
+
+/* 24 s with charon's timeouts. */
+enum { REFUSAL_TRIES = 2 };
 
 bool auth_send(struct world *w, struct ike_sa *sa)
 {
@@ -184,7 +190,7 @@ bool auth_send(struct world *w, struct ike_sa *sa)
 }
 
 /* We refuse the responder after it has accepted us: RFC 7296 2.21.2 asks for an INFORMATIONAL of
- * its own. */
+ * its own. It is repeated for some seconds as any request; meanwhile the SA is closing. */
 static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding *why)
 {
     struct outgoing o;
@@ -195,12 +201,28 @@ static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding 
     struct gap g = out_open(&o, PAYLOAD_DELETE);
     wire_write_delete(&o.writer, &(struct delete_payload){.protocol = PROTOCOL_IKE});
     out_close(&o, g);
-    struct span message = out_finish(&o);
-    if (message.len > 0) {
-        out_send(w, &sa->path, message);
-        out_trail(&o, sa->record, message);
+    struct task *t = task_new(w, sa, TASK_CLOSE_IKE, 0);
+    bool is_sent = t != NULL && exchange_send_request(w, sa, t, &o, sa->record);
+    if (!is_sent) {
+        ike2_setup_failed(w, sa, why);
+        return;
     }
-    ike2_setup_failed(w, sa, why);
+    window_shorten(&sa->window, REFUSAL_TRIES);
+    end_setup(w, sa, why);
+    for (struct task *other = sa->tasks, *next; other != NULL; other = next) {
+        next = other->next;
+        if (other == t)
+            continue;
+        task_take(sa, other);
+        if (other->spi_in != 0)
+            world_free_esp_spi(w, other->spi_in);
+        task_free(other);
+    }
+    ike2_forget_setup(sa);
+    sa->state = SA_CLOSING;
+    sa->was_never_up = true;
+    sa->rekey_at = sa->expire_at = sa->deadline = INSTANT_NEVER;
+    world_rearm(w, sa);
 }
 
 static void on_auth_error(struct world *w, struct ike_sa *sa, const struct task *t,
@@ -520,7 +542,7 @@ void ike2_established(struct world *w, struct ike_sa *sa)
     world_event(w, EVENT_IKE_UP, sa, NULL);
 }
 
-void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
+static void end_setup(struct world *w, struct ike_sa *sa, struct finding *why)
 {
     struct record *r = ike2_setup_record(w, sa);
     struct task *t = sa->tasks;
@@ -541,5 +563,10 @@ void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
     }
     world_outcome(w, sa->close_ticket, true, NULL);
     sa->close_ticket = 0;
+}
+
+void ike2_setup_failed(struct world *w, struct ike_sa *sa, struct finding *why)
+{
+    end_setup(w, sa, why);
     world_drop_sa(w, sa);
 }

@@ -186,6 +186,7 @@ struct ike_sa {
     char *local_id, *remote_id; /* text */
     struct instant established, rekey_at, expire_at, heard, deadline;
     uint32_t replaced_by;        /* SA_REPLACED: id of the new one */
+    bool was_never_up;           /* SA_CLOSING: we refuse the peer after IKE_AUTH */
     bool has_announced;          /* our window: RFC 7296 2.3 */
     bool is_rekeyed_for_ids;     /* or wants to be: the message IDs come near their end */
     struct instant may_tell_ids; /* the next INVALID_MESSAGE_ID to the peer */
@@ -206,7 +207,8 @@ struct ike_sa {
     bool reauth_children;   /* the old one had some */
     /* unique.c: which two identities it stands between, and since when. */
     uint8_t ids[IDS_LEN];
-    bool has_ids, is_known_as_twin, is_first_initiator;     /* we began the first of the SAs that rekeying made */
+    bool has_ids, is_known_as_twin,
+        is_first_initiator;               /* we began the first of the SAs that rekeying made */
     struct ike_sa *ids_next, *ids_before; /* SAs of the same identities */
     struct instant began, authenticated;  /* of that first one */
     struct instant doomed_at;             /* a newer one takes its place then */

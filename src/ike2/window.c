@@ -105,6 +105,15 @@ void window_answered(struct window *w, uint32_t message_id)
         }
 }
 
+void window_shorten(struct window *w, uint32_t tries)
+{
+    struct sent *last = w->sent;
+    while (last != NULL && last->next != NULL)
+        last = last->next;
+    if (last != NULL && tries < last->tries)
+        last->tries = tries;
+}
+
 void window_restart(struct window *w)
 {
     free_sent(w);

@@ -74,6 +74,8 @@ bool window_send(struct window *w, struct span request, const struct retransmiss
 const struct sent *window_find(const struct window *w, uint32_t message_id);
 /* The answer came and was good. */
 void window_answered(struct window *w, uint32_t message_id);
+/* The newest request is given up after fewer repetitions. */
+void window_shorten(struct window *w, uint32_t tries);
 /* Nobody answers what is in flight any more, and the next request has ID 0: IKE_SA_INIT is sent
  * again with other content (2.2). */
 void window_restart(struct window *w);

@@ -17,7 +17,8 @@ bool world_init(struct world *w, const struct world_options *o, const uint8_t se
     }
     struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
                           &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
-                          &w->waiting,    &w->elsewhere, &w->by_host,          &w->by_ids};
+                          &w->waiting,    &w->elsewhere, &w->by_host,          &w->by_ids,
+                          &w->begun};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
         uint64_t map_seed[2] = {rng_u64(w->rng), rng_u64(w->rng)};
         map_init(maps[i], map_seed);
@@ -107,10 +108,10 @@ void world_clear(struct world *w)
     for (size_t i = 0; i < w->sealer_count; i++)
         crypto_sealer_free(w->sealers[i].sealer);
     farewell_clear(w);
-    struct map *maps[] = {&w->by_spi,     &w->half_open,  &w->half_open_by_spi,
-                          &w->farewells,  &w->by_esp_spi, &w->by_child,
-                          &w->by_address, &w->by_conn,    &w->waiting,
-                          &w->by_host,    &w->by_ids};
+    begun_clear(w);
+    struct map *maps[] = {&w->by_spi,     &w->half_open, &w->half_open_by_spi, &w->farewells,
+                          &w->by_esp_spi, &w->by_child,  &w->by_address,       &w->by_conn,
+                          &w->waiting,    &w->by_host,   &w->by_ids,           &w->begun};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_clear(maps[i]);
     timers_clear(&w->timers);

@@ -70,6 +70,9 @@ struct world {
     struct map half_open; /* half_open_find() → struct half_open: finds a repeated request */
     struct map half_open_by_spi; /* our SPI → struct half_open */
     struct timers half_timers;
+    struct map begun;                       /* begun_keep() → struct begun */
+    struct begun *begun_first, *begun_last; /* the oldest, the newest */
+    size_t begun_count;
     struct map farewells;                            /* our SPI → struct farewell */
     struct farewell *farewell_first, *farewell_last; /* the oldest, the newest */
     struct map by_esp_spi;                           /* our inbound SPI → SA */
@@ -81,8 +84,8 @@ struct world {
     struct map by_host;    /* hash of a remote host → an SA that stands; see hint.c */
     int64_t hint_second;
     uint32_t hints_in_second;
-    struct map elsewhere;  /* the same → what other workers have */
-    struct map waiting;    /* ticket → struct waiting */
+    struct map elsewhere; /* the same → what other workers have */
+    struct map waiting;   /* ticket → struct waiting */
     struct timers timers;
     struct sa_row *rows; /* in order of id */
     size_t row_count, row_room, live;
@@ -209,6 +212,13 @@ void hint_new_contact(struct world *w, const struct address *from);
 
 void unique_forget(struct world *w, struct ike_sa *sa);
 void unique_clear(struct world *w);
+
+/* ---- begun.c ---- */
+
+/* This IKE_SA_INIT request has led to an authentic IKE_AUTH: later copies of it are ignored. */
+void begun_keep(struct world *w, struct span request, const struct address *remote);
+bool begun_knows(struct world *w, struct span request, const struct address *remote);
+void begun_clear(struct world *w);
 
 /* ---- farewell.c ---- */
 

@@ -251,6 +251,7 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
     }
     int64_t delay = s->latency_ms;
     unsigned copies = 1;
+    int64_t copy_ms = 0; /* the copy is so much later */
     const char *fate = "";
     for (size_t i = 0; i < s->filter_count; i++) {
         if (!takes(&s->filters[i], from, d))
@@ -262,6 +263,7 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
             break;
         case FILTER_DUPLICATE:
             copies++;
+            copy_ms = s->filters[i].delay_ms;
             fate = "(twice)";
             break;
         case FILTER_DELAY:
@@ -282,9 +284,9 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
     }
     log_datagram(s, from, d, fate);
     for (unsigned i = 0; i < copies; i++) {
-        int64_t late = 0;
+        int64_t late = i > 0 ? copy_ms : 0;
         if (weather->rng != NULL && rng_below(weather->rng, 1000) < weather->late)
-            late = (int64_t)rng_below(weather->rng, (uint64_t)weather->late_ms + 1);
+            late += (int64_t)rng_below(weather->rng, (uint64_t)weather->late_ms + 1);
         put_on_wire(s, from, d, delay + (int64_t)i + late);
     }
 }
