@@ -7,9 +7,10 @@ fail() {
     exit 1
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds. By the clock: in user-mode Linux a try can take a second.
+# wait_for SECONDS COMMAND...: until it succeeds. By the clock, for in user-mode Linux a try can take a second; and there, on a
+# busy machine, everything is many times slower.
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1 * ${PATIENCE:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || return 1
