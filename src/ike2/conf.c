@@ -554,7 +554,7 @@ const struct psk *world_find_psk(struct world *w, const struct identity *local,
         return best.row->psk;
     consider(theirs, local, remote, &best);
     consider(loose, local, remote, &best);
-    if (best.row == NULL) /* one that names only us: they are all alike, the first counts */
+    if (best.fit >> PSK_FIT_BITS == 0) /* then one that names only us may do */
         consider(ours, local, remote, &best);
     return best.row == NULL ? NULL : best.row->psk;
 }
