@@ -604,9 +604,12 @@ static void receive(struct worker *w, enum socket_kind which)
             case SOCKET_NAT6:
                 if (p->len == 1 && p->data[0] == KEEPALIVE)
                     break;
-                if (is_marked(p))
+                if (is_marked(p)) {
+                    /* It may take an SA away that packets before it were sent on. */
+                    open_esp(w, esp);
+                    esp = 0;
                     take_ike(w, p, true);
-                else
+                } else
                     esp += take_esp(w, p, true, esp);
                 break;
             case SOCKET_ESP4:

@@ -142,6 +142,19 @@ static void peer_closed(struct world *w, const struct child_sa *c, struct findin
     why->seen = arena_text(&w->arena, "Delete for %s", c->conf->name);
 }
 
+/* A replaced one stays open inbound for a while, whoever closed it: packets that the peer sent on
+ * it before may still be on their way, and the network or the peer's threads put them behind its
+ * answer. false: it was not replaced. */
+static bool linger(struct world *w, struct child_sa *c)
+{
+    if (c->state != CHILD_SA_REPLACED)
+        return false;
+    c->state = CHILD_SA_LINGERS;
+    c->gone_at = instant_after_s(w->step.now, w->options.delete_rekeyed_delay_s);
+    c->expire_at = INSTANT_NEVER;
+    return true;
+}
+
 /* The peer has closed this child: what it was replaced by is used now. */
 static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *c)
 {
@@ -157,10 +170,8 @@ static void closed_by_peer(struct world *w, struct ike_sa *sa, struct child_sa *
             c->state = CHILD_SA_REPLACED;
         }
     if (c->state == CHILD_SA_REPLACED || c->state == CHILD_SA_LINGERS) {
-        /* Packets that the peer sent before may still be on their way. */
-        c->state = CHILD_SA_LINGERS;
-        c->gone_at = instant_after_s(w->step.now, w->options.delete_rekeyed_delay_s);
-        c->expire_at = INSTANT_NEVER;
+        c->state = CHILD_SA_REPLACED;
+        linger(w, c);
         return;
     }
     standing_child_closed(w, sa, c);
@@ -319,7 +330,7 @@ void info_conclude(struct world *w, struct ike_sa *sa, struct task *t, struct me
     t->record = NULL;
     if (t->kind == TASK_CLOSE_CHILD) {
         struct child_sa *c = child_by_id(sa, t->child_id);
-        if (c != NULL)
+        if (c != NULL && !linger(w, c))
             child_drop(w, sa, c, true);
         ike2_record_end(w, r, RESULT_CLOSED, PHASE_ESTABLISHED);
         world_outcome(w, t->ticket, true, NULL);

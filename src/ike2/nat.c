@@ -56,7 +56,7 @@ static void move(struct world *w, struct ike_sa *sa, const struct path *now)
         sa->record->remote = now->remote;
     }
     for (struct child_sa *c = sa->setup != NULL ? NULL : sa->children; c != NULL; c = c->next)
-        for (unsigned in = 0; in < 2; in++) {
+        for (unsigned in = c->is_outbound_removed ? 1 : 0; in < 2; in++) {
             struct effect *fx = step_add(&w->step, FX_SA_MOVE);
             if (fx == NULL)
                 return;

@@ -142,14 +142,17 @@ static void the_first_packet_at_a_trap_asks_with_its_own_ends(void **state)
     assert_memory_equal(remote->from, "\x0a\x02\x03\x04", 4);
     arena_clear(&a);
     /* Others of the next moments wait with it; then it is asked again. */
-    assert_verdict(send_udp(db, heap, "10.2.3.5", 1100, &n), ESP_ACQUIRE, ESP_NO_SA);
+    p = send_udp(db, heap, "10.2.3.5", 1100, &n);
+    assert_verdict(p, ESP_ACQUIRE, ESP_NO_SA);
     assert_int_equal(n.count, 0);
-    assert_verdict(send_udp(db, heap, "10.2.3.5", 1300, &n), ESP_ACQUIRE, ESP_NO_SA);
+    p = send_udp(db, heap, "10.2.3.5", 1300, &n);
+    assert_verdict(p, ESP_ACQUIRE, ESP_NO_SA);
     assert_int_equal(n.count, 1);
     uint64_t before = esp_generation(db);
     esp_policy_remove(db, 0x80000005u);
     assert_true(esp_generation(db) != before);
-    assert_verdict(send_udp(db, heap, "10.2.3.5", 2000, &n), ESP_DROP, ESP_NO_POLICY);
+    p = send_udp(db, heap, "10.2.3.5", 2000, &n);
+    assert_verdict(p, ESP_DROP, ESP_NO_POLICY);
     esp_thread_end(db);
     esp_db_free(db);
 }
