@@ -275,6 +275,8 @@ static struct ike_sa *make_new_ike(struct world *w, struct ike_sa *old, bool is_
     sa->has_nat_here = old->has_nat_here;
     sa->has_nat_there = old->has_nat_there;
     sa->wants_udp = old->wants_udp;
+    sa->asked_at = old->asked_at;
+    sa->asked_spent = old->asked_spent;
     record_set_text(&sa->local_id, old->local_id);
     record_set_text(&sa->remote_id, old->remote_id);
     SECRET skeyseed = {{0}, 0};
@@ -485,6 +487,10 @@ void create_answer(struct world *w, struct ike_sa *sa, struct message *m)
         record_set_text(&r->child, old->conf->name);
     message_trail(w, r, m, m->header.length, 0);
 
+    if (!patience_allows(w, sa, m, !is_ike && !is_rekey, &why)) {
+        patience_refuse(w, sa, r, &why);
+        return;
+    }
     enum asked asked = is_ike        ? ASKED_REKEY_IKE
                        : !is_rekey   ? ASKED_CREATE_CHILD
                        : old != NULL ? ASKED_REKEY_CHILD

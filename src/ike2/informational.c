@@ -267,7 +267,7 @@ void info_answer(struct world *w, struct ike_sa *sa, struct message *m)
     if (!closes_ike && !(has_error && n.type == NOTIFY_AUTHENTICATION_FAILED)) {
         if (has_error && n.type == NOTIFY_INVALID_MESSAGE_ID) {
             ids_refused(w, sa, m, &n);
-        } else if (has_error) {
+        } else if (has_error && world_may_record_stranger(w)) {
             /* RFC 7296 1.4: told after the fact, and the SA lives on. */
             finding_set(&why, CAUSE_MSG_ERROR_NOTIFY);
             finding_about(&why, m, wire_find(m, PAYLOAD_NOTIFY), true);

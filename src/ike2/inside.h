@@ -296,6 +296,14 @@ void child_note_agreed(struct world *w, const struct ike_sa *sa, const struct ch
 void child_note_shrunk(struct world *w, const struct ike_sa *sa, const struct child_plan *p,
                        const struct child_sa *old, struct record *r);
 
+/* ---- patience.c: bounds of what an authenticated peer asks for ---- */
+
+/* A CREATE_CHILD_SA request; adds_child: it rekeys nothing. */
+bool patience_allows(struct world *w, struct ike_sa *sa, const struct message *m, bool adds_child,
+                     struct finding *why);
+/* Answers with the notify of the cause; takes the record. */
+void patience_refuse(struct world *w, struct ike_sa *sa, struct record *r, struct finding *why);
+
 /* ---- create.c, informational.c ---- */
 
 void create_begin_child(struct world *w, struct ike_sa *sa, const struct child_conf *conf,

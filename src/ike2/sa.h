@@ -197,6 +197,8 @@ struct ike_sa {
     uint8_t late_closed_next;
     uint8_t refused_times; /* TEMPORARY_FAILURE in a row; see retry.c */
     struct instant refused_since;
+    struct instant asked_at; /* patience.c: requests for SAs by the peer, in thousandths */
+    uint32_t asked_spent;
     uint64_t close_ticket; /* a command that waits for the end, 0 = none */
     /* reauth.c */
     struct instant reauth_at, reauth_expire_at;
