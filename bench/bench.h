@@ -19,5 +19,7 @@ json_t *bench_esp(FILE *table);
 /* `ikebana up` from its start to its end, between two daemons in two network namespaces of its own.
  * Needs root and ip(8). Starts the programs that lie beside this one, or those in PATH. */
 json_t *bench_up(FILE *table);
+/* Strangers' IKE_SA_INIT requests by the thousand, in virtual time, and good handshakes between. */
+json_t *bench_flood(FILE *table);
 
 #endif

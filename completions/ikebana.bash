@@ -58,7 +58,7 @@ _ikebana()
         mapfile -t COMPREPLY < <(compgen -W "$(ikebana "${vici[@]}" list --names 2>/dev/null)" -- "$current")
         ;;
     load) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
-    bench) mapfile -t COMPREPLY < <(compgen -W 'handshake esp up' -- "$current") ;;
+    bench) mapfile -t COMPREPLY < <(compgen -W 'handshake esp up flood' -- "$current") ;;
     completion) mapfile -t COMPREPLY < <(compgen -W 'bash' -- "$current") ;;
     esac
 }

@@ -11,6 +11,7 @@ static const struct bench {
     {"handshake", bench_handshake},
     {"esp", bench_esp},
     {"up", bench_up},
+    {"flood", bench_flood},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };
