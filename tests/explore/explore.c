@@ -12,7 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SEEN_SIZE = 1 << 21, FAULTS_MAX = 4, JOBS_MAX = 16 };
+enum { SEEN_SIZE = 1 << 21, FAULTS_MAX = 4, JOBS_MAX = 16, WIDE = 4 };
+
+/* How a case is walked once. */
+struct round {
+    enum traffic traffic;
+    unsigned faults, window;
+};
 
 struct result {
     uint64_t states, walks, steps, rests;
@@ -22,8 +28,7 @@ struct result {
     size_t step_count;
     char trace[STEPS_MAX][56];
     struct possible taken[STEPS_MAX];
-    enum traffic traffic;
-    unsigned faults;
+    struct round round;
 };
 
 /* Of one case: all its processes write here, never two at once. */
@@ -367,7 +372,7 @@ static const char config[] = "connections {\n"
                              "}\n";
 
 static bool set_up(struct walk *w, const struct explore_case *c, unsigned seed,
-                   enum traffic traffic, unsigned faults)
+                   const struct round *round)
 {
     static const char *const hosts[] = {"left", "right"};
     static const char *const addresses[] = {"192.0.2.1", "192.0.2.2"};
@@ -376,7 +381,7 @@ static bool set_up(struct walk *w, const struct explore_case *c, unsigned seed,
     sim_init(&w->sim);
     for (unsigned i = 0; i < 2; i++) {
         char text[2048];
-        struct engine_options o = {0};
+        struct engine_options o = {.window_size = round->window};
         o.seed[RNG_SEED_SIZE - 1] = (uint8_t)seed;
         struct sim_host *h = sim_add_host(&w->sim, hosts[i], addresses[i], &o);
         int a = (int)i + 1, b = 2 - (int)i;
@@ -398,9 +403,15 @@ static bool set_up(struct walk *w, const struct explore_case *c, unsigned seed,
     }
     w->sim.on_send = capture;
     w->sim.on_send_context = w;
-    w->faults_left = faults;
-    w->traffic = traffic;
+    w->faults_left = round->faults;
+    w->traffic = round->traffic;
     return true;
+}
+
+static unsigned faults_of(const struct explore_case *c)
+{
+    unsigned most = c->is_deep ? 0 : c->is_large ? 1 : FAULTS_MAX;
+    return option.faults < most ? option.faults : most;
 }
 
 /* What led to the failure once more, with all that the engines do. */
@@ -408,7 +419,7 @@ static void replay(const struct explore_case *c)
 {
     static struct walk w;
     struct result *r = &shared->result;
-    if (!set_up(&w, c, r->seed, r->traffic, r->faults))
+    if (!set_up(&w, c, r->seed, &r->round))
         die("the beginning does not come up");
     w.sim.log = stdout;
     for (size_t i = 0; i < r->step_count; i++) {
@@ -425,19 +436,21 @@ static void replay(const struct explore_case *c)
 static void walk_case(const struct explore_case *c)
 {
     static struct walk w;
-    const struct {
-        enum traffic traffic;
-        unsigned faults;
-    } rounds[] = {{TRAFFIC_ANY, 0}, {TRAFFIC_BUSY, option.faults}, {TRAFFIC_NONE, option.faults}};
+    const struct round rounds[] = {
+        {TRAFFIC_ANY, 0, 1},
+        {TRAFFIC_NONE, 0, WIDE},
+        {TRAFFIC_BUSY, faults_of(c), 1},
+        {TRAFFIC_BUSY, faults_of(c), WIDE},
+        {TRAFFIC_NONE, faults_of(c), 1},
+    };
     unsigned seeds = option.seeds != 0 ? option.seeds : c->has_race ? 2 : 1;
-    size_t count = option.faults == 0 ? 1 : option.is_deep ? 3 : 2;
+    size_t count = faults_of(c) == 0 ? 2 : option.is_deep ? 5 : 3;
     for (unsigned seed = 0; seed < seeds; seed++)
         for (size_t i = 0; i < count; i++) {
             memset(shared->seen, 0, sizeof shared->seen);
             shared->result.seed = seed;
-            shared->result.traffic = rounds[i].traffic;
-            shared->result.faults = rounds[i].faults;
-            if (!set_up(&w, c, seed, rounds[i].traffic, rounds[i].faults))
+            shared->result.round = rounds[i];
+            if (!set_up(&w, c, seed, &rounds[i]))
                 die("the beginning does not come up");
             go_on(&w);
             sim_clear(&w.sim);
@@ -486,29 +499,32 @@ static void write_doc(FILE *out, const struct result *results, const bool *is_ru
     fprintf(
         out,
         "# Exploration\n\n"
-        "Written by `make explore`; do not edit. Two engines are walked through every order in "
+        "Written by `build/tests/explore/explore --doc docs/exploration.md%s --faults %u`, do not "
+        "edit; `make explore`\nwalks with `--deep --faults 2` and writes it anew. Two engines are "
+        "walked through every order in "
         "which the messages\nin flight, the commands, the first packets on new SAs and the timers "
-        "can come, with up to %u messages lost,\ndelivered twice or held back beyond timers "
-        "anywhere on the way, each with %u seeds (so that each side's nonce\nis the lowest once). "
-        "`tests/explore/explore.h` says how, `tests/explore/judge.c` what must hold after each "
-        "step "
-        "and at\nrest: no packet is ever sent on an SA that the peer lacks; at rest both hold the "
-        "same SAs with mirrored SPIs, no\nengine and no data plane has one more, every command has "
-        "its outcome.\n\n"
-        "| case | states | steps | walks |\n|---|---:|---:|---:|\n",
-        option.faults, option.seeds);
+        "can come, with windows of 1 and of %d\nrequests, and with messages lost, delivered twice "
+        "or held back beyond timers anywhere on the way: as many as\nthe column *faults* says. "
+        "Where nonces decide, with two seeds. `tests/explore/explore.h` says how,\n"
+        "`tests/explore/judge.c` what must hold after each step and at rest: no packet is sent on "
+        "an SA that the peer\nlacks; at rest both hold the same SAs with mirrored SPIs, no engine "
+        "and no data plane has one more, children\nsurvive the rekeying of their IKE SA, and every "
+        "command has its outcome. `tests/explore/mutants.tsv` has the\ndeliberate faults that the "
+        "walks catch.\n\n"
+        "| case | faults | states | steps | walks |\n|---|---:|---:|---:|---:|\n",
+        option.is_deep ? " --deep" : "", option.faults, WIDE);
     for (size_t i = 0; i < explore_case_count; i++) {
         if (!is_run[i])
             continue;
         const struct result *r = &results[i];
-        fprintf(out, "| %s | %llu | %llu | %llu |\n", explore_cases[i].title,
-                (unsigned long long)r->states, (unsigned long long)r->steps,
-                (unsigned long long)r->walks);
+        fprintf(out, "| %s | %u | %llu | %llu | %llu |\n", explore_cases[i].title,
+                faults_of(&explore_cases[i]), (unsigned long long)r->states,
+                (unsigned long long)r->steps, (unsigned long long)r->walks);
         states += r->states;
         steps += r->steps;
         walks += r->walks;
     }
-    fprintf(out, "| **all** | **%llu** | **%llu** | **%llu** |\n", (unsigned long long)states,
+    fprintf(out, "| **all** | | **%llu** | **%llu** | **%llu** |\n", (unsigned long long)states,
             (unsigned long long)steps, (unsigned long long)walks);
 }
 

@@ -43,9 +43,9 @@ struct explore_case {
     unsigned wanted_count;
     bool has_two; /* a second child, `two`, is up at the beginning */
     struct range ikes, nets, twos, news;
-    unsigned window; /* 0 or 1: as usual */
-    bool is_deep;    /* only in the long run */
-    bool has_race;   /* nonces decide */
+    bool is_deep;  /* only in the long run, and without faults */
+    bool is_large; /* one fault at most */
+    bool has_race; /* nonces decide */
 };
 
 extern const struct explore_case explore_cases[];
