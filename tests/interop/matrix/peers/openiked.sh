@@ -116,6 +116,10 @@ peer_rekey_ike() { remark "by the lifetime of the peer: no command of it rekeys"
 
 peer_cannot() { # CASE ROLE
     case $1:$2 in
+    ipv6_outside:* | ipv6_inside:* | both_inside:*)
+        echo "inner and outer packets must be of one family: PF_KEY of Linux gives an SA the selector of the outer one" \
+            "(\`ip xfrm state\`: \`sel src ::/0 dst ::/0\` for IPv6 outside), and what is of the other is dropped"
+        ;;
     delete_child:peer) echo "no command closes a CHILD SA" ;;
     aes_gcm:*) echo "its parser drops AES-GCM of \`childsa\` on Linux in silence, and the policy has no ESP proposal at all" ;;
     second_child:peer) echo "all flows of a policy are one CHILD SA" ;;
@@ -125,6 +129,7 @@ peer_cannot() { # CASE ROLE
 # CASE ROLE: what it does wrong, as "CAUSE text"; CAUSE is what our record says of it
 peer_fault() {
     case $1:$2 in
+    no_selectors:ours) echo "child.ts-widened it answers with the flows of its policy even when nothing of them was asked for" ;;
     second_child:ours) echo "child.ts-widened it does not narrow: it answers with all flows of its policy, whatever was asked for (RFC 7296 2.9)" ;;
     esac
 }
