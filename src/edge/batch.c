@@ -119,6 +119,8 @@ bool batch_add_event(struct batch *b, unsigned worker, struct instant now, int64
     const char *none = "";
     to->conn_name = text(e->conn_name, &b->arena);
     to->child_name = text(e->child_name, &b->arena);
+    to->local_id = text(e->local_id, &b->arena);
+    to->remote_id = text(e->remote_id, &b->arena);
     if (to->conn_name == NULL)
         to->conn_name = none;
     if (to->child_name == NULL)

@@ -96,8 +96,8 @@ static const struct conn *find_conn(struct vici_server *s, const char *name)
     return NULL;
 }
 
-/* An event has no identities: those that are configured, if they are exact, and else the address.
- */
+/* Of an event without identities: those that are configured, if they are exact, and else the
+ * address. */
 static const char *identity(const struct auth_conf *auth, const struct address *host,
                             struct arena *a)
 {
@@ -116,10 +116,14 @@ static void write_ike(struct vici_out *o, struct vici_server *s, const struct ev
     vici_text(o, "state", state);
     vici_text(o, "local-host", address_text(a, &e->local));
     vici_format(o, "local-port", "%u", e->local.port);
-    vici_text(o, "local-id", identity(conn == NULL ? NULL : &conn->local, &e->local, a));
+    vici_text(o, "local-id",
+              e->local_id != NULL ? e->local_id
+                                  : identity(conn == NULL ? NULL : &conn->local, &e->local, a));
     vici_text(o, "remote-host", address_text(a, &e->remote));
     vici_format(o, "remote-port", "%u", e->remote.port);
-    vici_text(o, "remote-id", identity(conn == NULL ? NULL : &conn->remote, &e->remote, a));
+    vici_text(o, "remote-id",
+              e->remote_id != NULL ? e->remote_id
+                                   : identity(conn == NULL ? NULL : &conn->remote, &e->remote, a));
     vici_format(o, "initiator-spi", "%016" PRIx64, e->spi_i);
     vici_format(o, "responder-spi", "%016" PRIx64, e->spi_r);
 }
@@ -127,11 +131,9 @@ static void write_ike(struct vici_out *o, struct vici_server *s, const struct ev
 static void write_child(struct vici_out *o, struct vici_server *s, const struct event *e,
                         uint32_t id, const char *state, bool has_suite)
 {
-    const struct conn *conn = find_conn(s, e->conn_name);
-    const struct child_conf *conf = conn == NULL ? NULL : policy_find_child(conn, e->child_name);
     vici_text(o, "name", e->child_name);
     vici_format(o, "uniqueid", "%u", id);
-    vici_format(o, "reqid", "%u", conf == NULL ? 0 : conf->reqid);
+    vici_format(o, "reqid", "%u", e->reqid);
     vici_text(o, "state", state);
     vici_text(o, "mode", "TUNNEL");
     vici_text(o, "protocol", "ESP");
@@ -147,6 +149,14 @@ static void write_child(struct vici_out *o, struct vici_server *s, const struct 
         for (size_t i = 0; i < sizeof fresh / sizeof fresh[0]; i++)
             vici_text(o, fresh[i], "0");
     }
+    if (e->kind == EVENT_CHILD_DOWN && e->has_traffic) {
+        vici_format(o, "bytes-in", "%" PRIu64, e->bytes_in);
+        vici_format(o, "packets-in", "%" PRIu64, e->packets_in);
+        vici_format(o, "bytes-out", "%" PRIu64, e->bytes_out);
+        vici_format(o, "packets-out", "%" PRIu64, e->packets_out);
+    }
+    if (e->kind == EVENT_CHILD_DOWN)
+        vici_format(o, "install-time", "%" PRId64, e->installed_s_ago);
     vici_write_selectors(o, "local-ts", &e->local_ts, &s->arena);
     vici_write_selectors(o, "remote-ts", &e->remote_ts, &s->arena);
 }

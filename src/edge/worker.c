@@ -12,6 +12,7 @@ enum {
     SPARE_MAX = 32,
     ROUNDS_MAX = 4, /* batches of one socket in one turn, so that none starves the others */
     ERRORS_MAX = 64,
+    LAST_OUT = 64,
     KEEPALIVE = 0xff,
     PMTU_MIN_V4 = 576,
     PMTU_MIN_V6 = 1280,
@@ -54,6 +55,11 @@ struct worker {
     size_t pending_count;
     struct esp_packet packets[SOCKETS_BATCH];
     struct esp_notices notices;
+    struct last_out {
+        uint32_t child_id;
+        uint64_t bytes, packets;
+    } last_out[LAST_OUT]; /* of outbound SAs that went before their children */
+    size_t last_out_next;
     bool is_command_done; /* the step answered the command that it was given */
     uint64_t command_ticket;
 };
@@ -391,6 +397,39 @@ static void share_twin(struct worker *w, const struct twin *t)
     }
 }
 
+/* What an outbound SA had carried that goes before its child does: whoever hears of the child's end
+ * wants to know. */
+static void note_traffic(struct worker *w, uint32_t child_id, uint32_t spi, bool is_inbound)
+{
+    struct esp_stats stats;
+    if (is_inbound || !esp_sa_stats(w->o.db, spi, child_id, false, &stats))
+        return;
+    w->last_out[w->last_out_next] = (struct last_out){child_id, stats.bytes, stats.packets};
+    w->last_out_next = (w->last_out_next + 1) % LAST_OUT;
+}
+
+static void tell_child_down(struct worker *w, const struct event *e)
+{
+    struct event told = *e;
+    struct esp_stats stats;
+    if (esp_sa_stats(w->o.db, e->spi_in, e->child_id, true, &stats)) {
+        told.has_traffic = true;
+        told.bytes_in = stats.bytes;
+        told.packets_in = stats.packets;
+    }
+    if (esp_sa_stats(w->o.db, e->spi_out, e->child_id, false, &stats)) {
+        told.bytes_out = stats.bytes;
+        told.packets_out = stats.packets;
+    } else {
+        for (size_t i = 0; i < LAST_OUT; i++)
+            if (w->last_out[i].child_id == e->child_id) {
+                told.bytes_out = w->last_out[i].bytes;
+                told.packets_out = w->last_out[i].packets;
+            }
+    }
+    tell(w, &told, NULL);
+}
+
 static void carry_out(struct worker *w, const struct effect *fx)
 {
     switch (fx->kind) {
@@ -416,6 +455,7 @@ static void carry_out(struct worker *w, const struct effect *fx)
                     &fx->move.remote, fx->move.in_udp);
         break;
     case FX_SA_REMOVE:
+        note_traffic(w, fx->remove.child_id, fx->remove.spi, fx->remove.is_inbound);
         esp_sa_remove(w->o.db, fx->remove.spi, fx->remove.child_id, fx->remove.is_inbound);
         break;
     case FX_POLICY_SET:
@@ -430,6 +470,10 @@ static void carry_out(struct worker *w, const struct effect *fx)
     case FX_EVENT:
         if (fx->event.kind == EVENT_COMMAND_DONE && fx->event.ticket == w->command_ticket)
             w->is_command_done = true;
+        if (fx->event.kind == EVENT_CHILD_DOWN) {
+            tell_child_down(w, &fx->event);
+            break;
+        }
         tell(w, &fx->event,
              fx->event.kind == EVENT_RECORD ? engine_take_record(w->engine, &fx->event) : NULL);
         break;

@@ -767,7 +767,8 @@ void ike2_on_dataplane(struct world *w, const struct dataplane_input *in)
     case DP_HARD_LIFETIME:
         finding_set(&why, CAUSE_ESP_LIFETIME);
         why.phase = PHASE_ESTABLISHED;
-        why.param = policy_param(&w->arena, c->conn, c->conf, "life_bytes");
+        why.param = policy_param(&w->arena, c->conn, c->conf,
+                                 c->conf->life_bytes != 0 ? "life_bytes" : "life_packets");
         ike2_refused(w, sa, NULL, &why);
         ike2_want_close_child(w, sa, c->id, 0);
         break;

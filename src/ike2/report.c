@@ -74,6 +74,8 @@ struct effect *world_event(struct world *w, enum event_kind kind, const struct i
         e->spi_i = sa->spi_i;
         e->spi_r = sa->spi_r;
         e->suite = sa->suite;
+        e->local_id = sa->local_id == NULL ? NULL : arena_text(&w->arena, "%s", sa->local_id);
+        e->remote_id = sa->remote_id == NULL ? NULL : arena_text(&w->arena, "%s", sa->remote_id);
     }
     if (child != NULL) {
         e->child_id = child->id;
@@ -81,6 +83,8 @@ struct effect *world_event(struct world *w, enum event_kind kind, const struct i
         e->spi_in = child->spi_in;
         e->spi_out = child->spi_out;
         e->suite = child->suite;
+        e->reqid = child->reqid;
+        e->installed_s_ago = instant_ms_between(child->installed, w->step.now) / 1000;
         /* The child may be gone before the effect is carried out. */
         e->local_ts = world_copy_selectors(w, &child->local_ts);
         e->remote_ts = world_copy_selectors(w, &child->remote_ts);

@@ -154,9 +154,15 @@ struct event {
     uint32_t ike_id, child_id, old_id;
     const char *conn_name, *child_name; /* "" = none */
     struct address local, remote;
-    uint64_t spi_i, spi_r;    /* IKE */
-    uint32_t spi_in, spi_out; /* CHILD */
-    struct suite suite;       /* of the SA concerned */
+    uint64_t spi_i, spi_r;            /* IKE */
+    uint32_t spi_in, spi_out;         /* CHILD */
+    uint32_t reqid;                   /* CHILD */
+    const char *local_id, *remote_id; /* IKE: as authenticated; NULL = not known */
+    /* CHILD_DOWN: filled in by whoever has the data plane; of inner packets. */
+    bool has_traffic;
+    uint64_t bytes_in, packets_in, bytes_out, packets_out;
+    int64_t installed_s_ago;
+    struct suite suite; /* of the SA concerned */
     struct selectors local_ts, remote_ts;
     const struct finding *finding; /* NULL = none */
     struct record *record;         /* EVENT_RECORD, PROGRESS; see engine_take_record() */
