@@ -343,6 +343,8 @@ static void epoch(struct soak *k)
     }
     for (size_t i = 0; i < s->stream_count; i++)
         s->streams[i].every_ms = (int64_t)between(k, 500, 4000);
+    run(k, 1000); /* what is still on its way with the delay of before may be overtaken */
+    k->loss_count = 0;
     int64_t until_s = s->now.ns / 1000000000 + (int64_t)between(k, 1800, 4 * 3600);
     while (s->now.ns / 1000000000 < until_s && k->wrong == NULL) {
         wish(k, &c);
