@@ -405,7 +405,8 @@ void world_rearm(struct world *w, struct ike_sa *sa)
             due = instant_earlier(due, sa->reauth_at);
         due = instant_earlier(due, sa->doomed_at);
         due = instant_earlier(due, nat_due(w, sa));
-        if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL)
+        if (sa->conn != NULL && sa->conn->dpd_delay_s != 0 && sa->tasks == NULL &&
+            !wish_has(&sa->wishes, WISH_LIVENESS, 0)) /* it may have to wait */
             due = instant_earlier(due, instant_after_s(sa->heard, (int64_t)sa->conn->dpd_delay_s));
     }
     due = instant_earlier(due, fragment_due(sa));
