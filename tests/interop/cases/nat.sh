@@ -11,9 +11,13 @@ nat_between() {
     ip -n "$NAT" addr add 192.0.2.1/24 dev eth0
     ip -n "$NAT" link set eth0 up
     nat_inside "$MOON" 1
-    ip netns exec "$NAT" sysctl -q -w net.ipv4.ip_forward=1 net.netfilter.nf_conntrack_udp_timeout=2 \
-        net.netfilter.nf_conntrack_udp_timeout_stream=2
+    ip netns exec "$NAT" sysctl -q -w net.ipv4.ip_forward=1
+    nat_remembers 60
     nat_maps 20000-29999
+}
+nat_remembers() { # SECONDS: a mapping that is not used; counts from its next packet on
+    ip netns exec "$NAT" sysctl -q -w net.netfilter.nf_conntrack_udp_timeout="$1" \
+        net.netfilter.nf_conntrack_udp_timeout_stream="$1"
 }
 nat_inside() { # NAMESPACE N: a host inside, 172.16.N.1
     ip link add "ikn$2-$LAB_ID" netns "$NAT" type veth peer name "ikm$2-$LAB_ID" netns "$1"
@@ -41,12 +45,11 @@ table ip nat {
 }
 END
 }
-# The NAT carries nothing for so long that it forgets, and gives out other ports from then on.
+# The NAT's outer link goes down for a moment: all its mappings are gone, and new ones get other ports.
 nat_forgets() {
-    ip netns exec "$NAT" sysctl -q -w net.ipv4.ip_forward=0
-    sleep 4
+    ip -n "$NAT" link set eth0 down
     nat_maps 40000-49999
-    ip netns exec "$NAT" sysctl -q -w net.ipv4.ip_forward=1
+    ip -n "$NAT" link set eth0 up
 }
 nat_port_seen() { # by sun: the port of moon's IKE SA
     if [ "$PEER" = strongswan ]; then
@@ -102,8 +105,7 @@ case_nat_behind_it_between_ikebanas() { behind_nat ikebana; }
 case_nat_keepalives_keep_the_mapping() {
     lab ikebana
     nat_between
-    ip netns exec "$NAT" sysctl -q -w net.netfilter.nf_conntrack_udp_timeout=30 \
-        net.netfilter.nf_conntrack_udp_timeout_stream=30
+    nat_remembers 30
     configure sun remote_addrs=%any
     configure moon local_addrs=
     up_on moon
