@@ -210,12 +210,29 @@ void gate_refuse_version(struct engine *e, const struct datagram *d, const struc
     record_stranger(e, d, h, &why);
 }
 
+/* RFC 7296 1.5: a message of its own, outside any exchange. */
+static void take_hint(struct world *w, const struct datagram *d)
+{
+    struct message m;
+    struct wire_error error;
+    struct notify n;
+    if (!wire_parse_message(d->bytes, &m, &error) || m.has_sk ||
+        !wire_find_notify(&m, NOTIFY_INVALID_SPI, &n) || n.data.len != 4)
+        return;
+    struct reader r = reader_of(n.data);
+    ike2_on_hint(w, &d->remote, take_u32(&r));
+}
+
 void gate_refuse_spi(struct engine *e, const struct datagram *d, const struct ike_header *h)
 {
     struct world *w = &e->world;
     w->counters.dropped++;
     if (!world_may_record_stranger(w))
         return;
+    if (h->exchange == EXCHANGE_INFORMATIONAL && h->next_payload == PAYLOAD_NOTIFY) {
+        take_hint(w, d); /* and never answered: two such hosts would go on for ever */
+        return;
+    }
     /* RFC 7296 2.21.4: in clear, so the peer may only take it as a hint. */
     ike2_send_plain_notify(w, d, h, NOTIFY_INVALID_IKE_SPI, (struct span){NULL, 0});
     struct effect *fx = step_add(&w->step, FX_EVENT);

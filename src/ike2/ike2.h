@@ -28,6 +28,9 @@ void ike2_on_too_big(struct world *w, struct ike_sa *sa, uint32_t mtu);
 void ike2_on_twin(struct world *w, const struct twin *t);
 void ike2_on_path_error(struct world *w, struct ike_sa *sa, const struct path_error *e);
 
+/* Somebody at this address says, without proof, that it does not know our outbound SPI. */
+void ike2_on_hint(struct world *w, const struct address *remote, uint32_t spi);
+
 /* Commands on an SA that stands: wishes that are served when the window is free. */
 void ike2_want_child(struct world *w, struct ike_sa *sa, const char *child, uint64_t ticket);
 /* The same because of a packet, whose ends are told to the peer first: RFC 7296 2.9. */

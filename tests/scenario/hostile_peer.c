@@ -301,6 +301,51 @@ static void bulk_in_one_message_is_read_once_and_answered(void **state)
     end();
 }
 
+/* Not from the peer at all: anybody who has seen an ESP packet. */
+static void a_forged_invalid_spi_asks_for_a_sign_of_life_and_no_more(void **state)
+{
+    uint8_t octets[64];
+    (void)state;
+    begin();
+    const uint32_t spi = sim_first_sa(right)->children->spi_out;
+    for (unsigned i = 0; i < 4; i++) {
+        struct writer w = writer_of(octets, sizeof octets);
+        uint8_t number[4];
+        struct writer s = writer_of(number, sizeof number);
+        put_u32(&s, i == 0 ? spi + 1 : spi);
+        struct ike_header h = {
+            .version = 0x20, .exchange = EXCHANGE_INFORMATIONAL, .flags = IKE_FLAG_INITIATOR};
+        struct message_writer m = wire_begin(&w, &h);
+        struct gap g = wire_open_payload(&m, PAYLOAD_NOTIFY, false);
+        wire_write_notify(&w, &(struct notify){.type = NOTIFY_INVALID_SPI,
+                                               .data = span_of(number, sizeof number)});
+        wire_close_payload(&m, g);
+        wire_end(&m);
+        struct datagram d = {.local = right->at, .remote = left->at, .bytes = writer_span(&w)};
+        d.local.port = d.remote.port = 500;
+        if (i == 3)
+            sim_run_ms(sim, 31000);
+        uint64_t sent = right->sent;
+        sim_step(right, &(struct input){.kind = IN_DATAGRAM, .datagram = d});
+        assert_int_equal(right->sent - sent, i == 1 || i == 3);
+        sim_settle(sim);
+        assert_int_equal(sim_child_count(right), 1);
+    }
+    unsigned notices = 0;
+    for (size_t i = 0; i < right->event_count; i++) {
+        const struct finding *f = right->events[i].finding;
+        if (right->events[i].kind != EVENT_NOTICE || f == NULL ||
+            f->cause != CAUSE_ESP_PEER_LOST_SPI)
+            continue;
+        notices++;
+        assert_int_equal(f->notify, NOTIFY_INVALID_SPI);
+        assert_int_equal(f->confidence, 30);
+        assert_non_null(strstr(f->seen, "without seal, from 192.0.2.1[500]"));
+    }
+    assert_int_equal(notices, 2);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +353,7 @@ int main(void)
         cmocka_unit_test(more_than_the_limit_get_no_additional_sas),
         cmocka_unit_test(a_storm_of_requests_is_put_off),
         cmocka_unit_test(deletes_of_what_is_not_there_are_answered_and_end_nothing),
+        cmocka_unit_test(a_forged_invalid_spi_asks_for_a_sign_of_life_and_no_more),
         cmocka_unit_test(bulk_in_one_message_is_read_once_and_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
