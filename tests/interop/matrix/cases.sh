@@ -204,6 +204,8 @@ case_dies() {
         cause_is net.liveness-lost
     else
         kill_ours
+        # OpenIKED asks only when what it sends is not answered.
+        on sun ping -q -c 100 -i 0.5 -I 10.2.0.1 10.1.0.1 >/dev/null 2>&1 &
         wait_for 100 has_sas peer_has "0 0" || fail "the peer still has $(peer_has)"
     fi
 }

@@ -5,7 +5,7 @@ PEER_ESP=aes256gcm16
 PEER_OTHER_IKE=aes128-sha256-modp2048
 PEER_OTHER_ESP=aes128-sha256
 
-peer_version_of() { chroot "$1" swanctl --version 2>/dev/null | sed -n 's/^strongSwan \([0-9.]*\).*/strongSwan \1/p'; }
+peer_version_of() { chroot "$1" swanctl --help 2>&1 | sed -nE 's/^(strongSwan [0-9.]+) .*/\1/p'; }
 
 peer_start() {
     local folder
