@@ -49,6 +49,7 @@ void settings_for_engine(const struct daemon_conf *c, struct engine_options *out
     out->retransmit_tries = or_none(c->retransmit_tries);
     out->retransmit_jitter = c->retransmit_jitter;
     out->retransmit_limit_s = c->retransmit_limit_s;
+    out->retransmit_early_ms = c->retransmit_early_ms;
     out->half_open_timeout_s = c->half_open_timeout_s;
     out->cookie_threshold = c->dos_protection ? or_none(c->cookie_threshold) : UINT32_MAX;
     out->cookie_threshold_ip = c->dos_protection ? or_none(c->cookie_threshold_ip) : UINT32_MAX;

@@ -31,7 +31,7 @@ struct engine *engine_new(const struct engine_options *o)
         .retransmission = {or_default(o->retransmit_timeout_ms, 4000),
                            o->retransmit_base > 0 ? o->retransmit_base : 1.8,
                            or_zero(o->retransmit_tries, 5), o->retransmit_jitter,
-                           or_ms(o->retransmit_limit_s)},
+                           or_ms(o->retransmit_limit_s), o->retransmit_early_ms},
         .half_open_timeout_s = or_default(o->half_open_timeout_s, 30),
         .cookie_threshold = or_default(o->cookie_threshold, 30),
         .block_threshold = or_default(o->block_threshold, 5),

@@ -32,6 +32,7 @@ struct engine_options {
     /* Further ones of strongswan.conf; 0 = default, UINT32_MAX = what 0 means in the file. */
     uint32_t retransmit_jitter;       /* 0: percent taken off each wait at random, at most */
     uint32_t retransmit_limit_s;      /* 0 = none */
+    uint32_t retransmit_early_ms;     /* 0: no copies of set-up requests between the repetitions */
     uint32_t cookie_threshold_ip;     /* 3 half-open for one address; UINT32_MAX = never */
     uint32_t fragment_size;           /* 1280; UINT32_MAX = by address family */
     uint32_t max_packet;              /* 10000: the largest IKE message */

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-enum { PATH_ERRORS_MAX = 2 };
+/* ICMP errors in a row that end a set-up: at a repetition, and at a copy ahead of it. */
+enum { PATH_ERRORS_MAX = 2, COPY_ERRORS_MAX = 4 };
 
 /* What an exchange must and may hold, and who handles it. Handlers never ask in which state they
  * are: the row has said it. */
@@ -46,6 +47,8 @@ bool exchange_send_request(struct world *w, struct ike_sa *sa, struct task *t, s
     if (message.len == 0 ||
         !window_send(&sa->window, message, &w->options.retransmission, w->rng, w->step.now))
         return false;
+    if (sa->setup != NULL)
+        window_hurry(&sa->window, &w->options.retransmission, w->step.now);
     t->message_id = o->header.message_id;
     nat_sent(w, sa);
     out_send(w, &sa->path, message);
@@ -175,7 +178,8 @@ static void unanswered_delete(struct world *w, struct ike_sa *sa, const struct s
     why.param = sa->conn == NULL ? "" : policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
     why.expected = arena_text(&w->arena, "an answer to the Delete from %s",
                               address_port_text(&w->arena, &sa->path.remote));
-    why.seen = arena_text(&w->arena, "none to the request and %u repetitions", sent->repeats);
+    why.seen = arena_text(&w->arena, "none to the request and %u repetitions",
+                          sent->repeats + sent->copies);
     exchange_finish(w, sa, false, &why);
 }
 
@@ -194,9 +198,9 @@ static void give_up(struct world *w, struct ike_sa *sa, const struct sent *sent)
     why.param = sa->conn == NULL ? "" : policy_param(&w->arena, sa->conn, NULL, "remote_addrs");
     why.expected = arena_text(&w->arena, "an answer to %s from %s", exchange_text(w, sa, sent->id),
                               address_port_text(&w->arena, &sa->path.remote));
-    why.seen = is_path
-                   ? arena_text(&w->arena, "%s", s->path_error)
-                   : arena_text(&w->arena, "none to the request and %u repetitions", sent->repeats);
+    why.seen = is_path ? arena_text(&w->arena, "%s", s->path_error)
+                       : arena_text(&w->arena, "none to the request and %u repetitions",
+                                    sent->repeats + sent->copies);
     if (!is_path && s != NULL && s->unreadable > 0)
         why.seen = arena_text(&w->arena, "%u messages that our keys do not open", s->unreadable);
     why.confidence = is_path ? 95 : 70;
@@ -661,14 +665,15 @@ static void children_on_time(struct world *w, struct ike_sa *sa)
     }
 }
 
-static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent *sent)
+static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent *sent,
+                           bool is_copy)
 {
     nat_sent(w, sa);
     w->counters.retransmits++;
     struct span octets = arena_copy(&w->arena, span_of(sent->octets, sent->len));
     const struct task *t = task_of_message(sa, sent->id);
     struct record *r = sa->record != NULL ? sa->record : t != NULL ? t->record : NULL;
-    if (fragment_repeat_request(w, sa, sent, 0, r))
+    if (!is_copy && fragment_repeat_request(w, sa, sent, 0, r))
         return;
     out_send(w, &sa->path, octets);
     for (size_t i = r == NULL ? 0 : r->trail_count; i > 0; i--) {
@@ -704,9 +709,10 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
     enum window_turn turn;
     while ((turn = window_on_time(&sa->window, &w->options.retransmission, w->rng, now, &sent)) !=
            WINDOW_WAIT) {
-        if (turn == WINDOW_REPEAT &&
-            (sa->setup == NULL || sa->setup->path_errors < PATH_ERRORS_MAX)) {
-            repeat_request(w, sa, sent);
+        bool is_copy = turn == WINDOW_COPY;
+        uint8_t errors = sa->setup == NULL ? 0 : sa->setup->path_errors;
+        if (turn != WINDOW_GIVE_UP && errors < (is_copy ? COPY_ERRORS_MAX : PATH_ERRORS_MAX)) {
+            repeat_request(w, sa, sent, is_copy);
             continue;
         }
         if (turn == WINDOW_GIVE_UP && sa->state == SA_CLOSING && !sa->was_never_up)

@@ -239,6 +239,7 @@ static bool send_request(struct world *w, struct ike_sa *sa, struct init_try *t,
         init_fail_crypto(w, sa, "room for the first message");
         return false;
     }
+    window_hurry(&sa->window, &w->options.retransmission, w->step.now);
     memcpy(copy, message.at, message.len);
     free(t->request);
     t->request = copy;

@@ -13,7 +13,8 @@ enum { COOKIES_MAX = 3, COOKIE_MAX = 64 };
 /* The corrective answers, which are told and then followed. */
 static bool was_repeated(const struct ike_sa *sa)
 {
-    return sa->window.sent != NULL && sa->window.sent->repeats > 0;
+    const struct sent *s = sa->window.sent;
+    return s != NULL && s->repeats + s->copies > 0;
 }
 
 static void on_cookie(struct world *w, struct ike_sa *sa, const struct message *m,

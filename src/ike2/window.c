@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* A day: what is longer is a mistake in the configuration. */
-enum { DELAY_MAX_MS = 86400000 };
+enum { DELAY_MAX_MS = 86400000, COPY_WAIT_MAX_MS = 2000, COPIES_S = 30 };
 
 static void free_sent(struct window *w)
 {
@@ -76,6 +76,7 @@ bool window_send(struct window *w, struct span request, const struct retransmiss
         .len = (uint32_t)request.len,
         .due = due_after(r, rng, now, 0),
         .tries = r->tries,
+        .copy_due = INSTANT_NEVER,
     };
     if (request.len > 0)
         memcpy(s->octets, request.at, request.len);
@@ -105,11 +106,27 @@ void window_answered(struct window *w, uint32_t message_id)
         }
 }
 
-void window_shorten(struct window *w, uint32_t tries)
+static struct sent *latest(const struct window *w)
 {
     struct sent *last = w->sent;
     while (last != NULL && last->next != NULL)
         last = last->next;
+    return last;
+}
+
+void window_hurry(struct window *w, const struct retransmission *r, struct instant now)
+{
+    struct sent *s = latest(w);
+    if (s == NULL || r->early_ms == 0)
+        return;
+    s->copy_wait_ms = r->early_ms;
+    s->copy_due = instant_after_ms(now, r->early_ms);
+    s->copies_end = instant_after_s(now, COPIES_S);
+}
+
+void window_shorten(struct window *w, uint32_t tries)
+{
+    struct sent *last = latest(w);
     if (last != NULL && tries < last->tries)
         last->tries = tries;
 }
@@ -120,12 +137,31 @@ void window_restart(struct window *w)
     w->next_id = 0;
 }
 
+/* The next copy: each wait a fifth longer than the one before. */
+static void plan_copy(struct sent *s, struct instant now)
+{
+    s->copy_wait_ms += s->copy_wait_ms / 5;
+    if (s->copy_wait_ms > COPY_WAIT_MAX_MS)
+        s->copy_wait_ms = COPY_WAIT_MAX_MS;
+    s->copy_due = instant_after_ms(now, s->copy_wait_ms);
+    if (instant_reached(s->copies_end, s->copy_due))
+        s->copy_due = INSTANT_NEVER;
+}
+
 enum window_turn window_on_time(struct window *w, const struct retransmission *r, struct rng *rng,
                                 struct instant now, const struct sent **which)
 {
     for (struct sent *s = w->sent; s != NULL; s = s->next) {
-        if (!instant_reached(s->due, now))
-            continue;
+        bool is_copy = instant_reached(s->copy_due, now);
+        if (is_copy)
+            plan_copy(s, now);
+        if (!instant_reached(s->due, now)) {
+            if (!is_copy)
+                continue;
+            s->copies++;
+            *which = s;
+            return WINDOW_COPY;
+        }
         *which = s;
         if (s->repeats >= s->tries)
             return WINDOW_GIVE_UP;
@@ -140,7 +176,7 @@ struct instant window_due(const struct window *w)
 {
     struct instant due = INSTANT_NEVER;
     for (const struct sent *s = w->sent; s != NULL; s = s->next)
-        due = instant_earlier(due, s->due);
+        due = instant_earlier(due, instant_earlier(s->due, s->copy_due));
     return due;
 }
 

@@ -30,6 +30,9 @@ struct retransmission {
     uint32_t tries;          /* repetitions before giving up */
     uint32_t jitter_percent; /* each delay is shortened by up to so much */
     uint32_t limit_ms;       /* of one delay; 0 = none */
+    /* A set-up on a line that loses much: copies of its requests between the repetitions, the first
+     * one after so long, then ever later, for half a minute; 0 = none. */
+    uint32_t early_ms;
 };
 
 /* A request of ours in flight. */
@@ -38,6 +41,9 @@ struct sent {
     struct instant due;
     uint32_t id, len;
     uint32_t repeats, tries; /* tries: of the retransmission, or fewer for this one */
+    uint32_t copies;         /* sent early, beside the repetitions */
+    uint32_t copy_wait_ms;
+    struct instant copy_due, copies_end;
     uint8_t octets[];
 };
 
@@ -80,8 +86,12 @@ void window_shorten(struct window *w, uint32_t tries);
  * again with other content (2.2). */
 void window_restart(struct window *w);
 
+/* Our latest request sets an IKE SA up: early copies of it are sent too. */
+void window_hurry(struct window *w, const struct retransmission *r, struct instant now);
+
 enum window_turn {
     WINDOW_WAIT,
+    WINDOW_COPY,    /* send *which again, ahead of its repetition */
     WINDOW_REPEAT,  /* send *which again */
     WINDOW_GIVE_UP, /* all repetitions of *which are used */
 };

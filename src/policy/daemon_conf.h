@@ -13,7 +13,7 @@
 /* As in the file, 0 included: what 0 means stands in the table. */
 struct daemon_conf {
     double retransmit_base;
-    uint32_t retransmit_timeout_ms, retransmit_tries, retransmit_limit_s;
+    uint32_t retransmit_timeout_ms, retransmit_tries, retransmit_limit_s, retransmit_early_ms;
     uint32_t retransmit_jitter; /* percent */
     uint32_t half_open_timeout_s;
     uint32_t cookie_threshold, cookie_threshold_ip, block_threshold, init_limit_half_open;

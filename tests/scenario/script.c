@@ -67,6 +67,7 @@ static bool parse_option(struct engine_options *o, const char *word)
         {"retransmit_tries", offsetof(struct engine_options, retransmit_tries)},
         {"retransmit_jitter", offsetof(struct engine_options, retransmit_jitter)},
         {"retransmit_limit_s", offsetof(struct engine_options, retransmit_limit_s)},
+        {"retransmit_early_ms", offsetof(struct engine_options, retransmit_early_ms)},
         {"window_size", offsetof(struct engine_options, window_size)},
         {"keep_alive_s", offsetof(struct engine_options, keep_alive_s)},
         {"keep_alive_dpd_margin_s", offsetof(struct engine_options, keep_alive_dpd_margin_s)},

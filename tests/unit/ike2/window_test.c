@@ -111,6 +111,40 @@ static void a_request_is_repeated_five_times_and_then_given_up(void **state)
     window_clear(&w);
 }
 
+static void a_set_up_request_is_copied_early_and_given_up_no_sooner(void **state)
+{
+    struct retransmission r = defaults;
+    struct window w = {0};
+    const struct sent *which = NULL;
+    enum window_turn turn;
+    int64_t now = 0, last_copy = 0, first_copy = 0;
+    uint32_t copies = 0, repeats = 0;
+    (void)state;
+    r.early_ms = 500;
+    assert_true(sends(&w, "request"));
+    window_hurry(&w, &r, at_ms(0));
+    for (turn = WINDOW_WAIT; turn != WINDOW_GIVE_UP; now++) {
+        turn = window_on_time(&w, &r, NULL, at_ms(now), &which);
+        if (turn == WINDOW_COPY) {
+            if (copies++ == 0)
+                first_copy = now;
+            else
+                assert_in_range(now - last_copy, 500, 2000 + 1);
+            last_copy = now;
+        } else if (turn == WINDOW_REPEAT) {
+            assert_int_equal(which->repeats, ++repeats);
+        }
+    }
+    assert_int_equal(first_copy, 500);
+    assert_in_range(copies, 15, 30);
+    assert_int_equal(which->copies, copies);
+    assert_in_range(last_copy, 27000, 30000);
+    assert_int_equal(repeats, 5);
+    /* 4 s times 1, 1.8, … 1.8 to the fifth */
+    assert_in_range(now, 165000, 165100);
+    window_clear(&w);
+}
+
 static void only_an_answer_with_a_number_in_flight_is_wanted(void **state)
 {
     struct window w = {.next_id = 7};
@@ -346,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_delay_without_limit_is_no_longer_than_a_day),
         cmocka_unit_test(jitter_shortens_a_delay_by_no_more_than_its_share),
         cmocka_unit_test(a_request_is_repeated_five_times_and_then_given_up),
+        cmocka_unit_test(a_set_up_request_is_copied_early_and_given_up_no_sooner),
         cmocka_unit_test(only_an_answer_with_a_number_in_flight_is_wanted),
         cmocka_unit_test(the_oldest_unanswered_request_bounds_the_window),
         cmocka_unit_test(a_window_grows_and_never_shrinks),
