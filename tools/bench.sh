@@ -7,3 +7,10 @@ cd "$(dirname "$0")/.."
 "$1/bench/bench-crypto"
 echo
 "$1/src/programs/ikebana" bench
+echo
+# Rekeying under load needs root and takes some minutes; fewer rekeys: bench/rekey --count 100.
+if [ "$(id -u)" -eq 0 ]; then
+    BUILD=$PWD/$1 bench/rekey
+else
+    echo "bench rekey: left out, needs root"
+fi

@@ -1,4 +1,4 @@
-"""Runs `ikebana bench up --json`: the keys are there, and nothing is left behind, also when interrupted.
+"""Runs `ikebana bench up --json` and bench/rekey: the keys are there, and nothing is left behind, also when interrupted.
 
 bench_test.py PATH-OF-IKEBANA
 
@@ -15,6 +15,8 @@ import time
 import unittest
 
 IKEBANA = sys.argv.pop(1)
+REKEY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench/rekey")
+BUILD = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(IKEBANA))))
 
 
 def daemons_of(folder):
@@ -29,16 +31,18 @@ def daemons_of(folder):
     return found
 
 
-class BenchUp(unittest.TestCase):
+class Bench(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
-        self.env = {**os.environ, "TMPDIR": self.folder}
+        self.env = {**os.environ, "TMPDIR": self.folder, "BUILD": BUILD}
 
     def tearDown(self):
         self.assertEqual(daemons_of(self.folder), [])
         self.assertEqual(os.listdir(self.folder), [])
         os.rmdir(self.folder)
 
+
+class BenchUp(Bench):
     def test_it_gives_value_unit_limit_and_share(self):
         run = subprocess.run([IKEBANA, "bench", "up", "--json"], capture_output=True, text=True, env=self.env,
                              timeout=100)
@@ -60,6 +64,26 @@ class BenchUp(unittest.TestCase):
         _, errors = run.communicate(timeout=20)
         self.assertEqual(run.returncode, 1)
         self.assertIn("interrupted", errors)
+
+
+class BenchRekey(Bench):
+    def test_rekeys_of_both_sides_succeed_under_traffic(self):
+        run = subprocess.run([REKEY, "--json", "--count", "8", "--pps", "50"], capture_output=True, text=True, env=self.env,
+                             timeout=100)
+        self.assertIn('"name"', run.stdout, run.stderr)
+        answer = json.loads(run.stdout)
+        self.assertEqual((answer["name"], answer["unit"], answer["limit"]), ("rekey", "packets lost", 0))
+        self.assertEqual((answer["rekeys"], answer["failed"], answer["failures"]), (8, 0, []), run.stderr)
+        self.assertAlmostEqual(answer["share"], 1 - answer["value"] / answer["packets"])
+
+    def test_an_interruption_ends_daemons_and_traffic_too(self):
+        run = subprocess.Popen([REKEY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env)
+        began = time.monotonic()
+        while len(daemons_of(self.folder)) < 3 and time.monotonic() - began < 20:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=20)
+        self.assertEqual(run.returncode, 130)
 
 
 if os.geteuid() != 0 or shutil.which("ip") is None:
