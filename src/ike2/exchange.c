@@ -399,6 +399,7 @@ static void receive_answer(struct world *w, struct ike_sa *sa, const struct data
     nat_follow(w, sa, d, m);
     if (sa->setup != NULL) {
         sa->setup->has_answered = true;
+        rival_settle(sa, sa->record);
         message_trail(w, sa->record, m, d->bytes.len, 0);
     }
     fragment_answered(w, sa, sa->record != NULL ? sa->record : t->record);
@@ -429,8 +430,22 @@ void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
     struct message m;
     struct wire_error error;
     bool from_initiator = (h->flags & IKE_FLAG_INITIATOR) != 0;
-    if (from_initiator == sa->is_initiator || h->spi_i != sa->spi_i ||
-        (h->spi_r != sa->spi_r && sa->spi_r != 0) || sa->state == SA_AWAIT_PATH) {
+    if (from_initiator == sa->is_initiator || h->spi_i != sa->spi_i || sa->state == SA_AWAIT_PATH) {
+        w->counters.dropped++;
+        return;
+    }
+    bool is_answer = (h->flags & IKE_FLAG_RESPONSE) != 0;
+    if (is_answer && sa->state == SA_AWAIT_AUTH_ANSWER && h->exchange == EXCHANGE_IKE_SA_INIT) {
+        if (h->message_id == 0 && wire_parse_message(d->bytes, &m, &error) && !m.has_sk)
+            rival_hear(w, sa, d, &m);
+        else
+            w->counters.dropped++;
+        world_rearm(w, sa);
+        return;
+    }
+    size_t rival = 0;
+    if (h->spi_r != sa->spi_r && sa->spi_r != 0 &&
+        !(is_answer && rival_next(sa, h->spi_r, &rival))) {
         w->counters.dropped++;
         return;
     }
@@ -441,10 +456,14 @@ void ike2_receive(struct world *w, struct ike_sa *sa, const struct datagram *d,
             w->counters.dropped++;
         return;
     }
-    if ((h->flags & IKE_FLAG_RESPONSE) != 0)
+    if (is_answer)
         receive_answer(w, sa, d, &m);
     else
         receive_request(w, sa, d, &m);
+    /* Not under these keys? A rival may have taken the very SPI. */
+    while (is_answer && rival_next(sa, h->spi_r, &rival) &&
+           wire_parse_message(d->bytes, &m, &error))
+        receive_answer(w, sa, d, &m);
     exchange_next(w, sa);
 }
 
@@ -665,8 +684,7 @@ static void children_on_time(struct world *w, struct ike_sa *sa)
     }
 }
 
-static void repeat_request(struct world *w, struct ike_sa *sa, const struct sent *sent,
-                           bool is_copy)
+void exchange_repeat(struct world *w, struct ike_sa *sa, const struct sent *sent, bool is_copy)
 {
     nat_sent(w, sa);
     w->counters.retransmits++;
@@ -712,7 +730,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
         bool is_copy = turn == WINDOW_COPY;
         uint8_t errors = sa->setup == NULL ? 0 : sa->setup->path_errors;
         if (turn != WINDOW_GIVE_UP && errors < (is_copy ? COPY_ERRORS_MAX : PATH_ERRORS_MAX)) {
-            repeat_request(w, sa, sent, is_copy);
+            exchange_repeat(w, sa, sent, is_copy);
             continue;
         }
         if (turn == WINDOW_GIVE_UP && sa->state == SA_CLOSING && !sa->was_never_up)
@@ -723,6 +741,7 @@ void ike2_on_time(struct world *w, struct ike_sa *sa)
             give_up(w, sa, sent);
         return;
     }
+    rival_on_time(w, sa);
     unique_on_time(w, sa);
     nat_on_time(w, sa);
     if (sa->state == SA_UP) {

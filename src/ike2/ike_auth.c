@@ -145,7 +145,7 @@ bool auth_send(struct world *w, struct ike_sa *sa)
         ike2_setup_failed(w, sa, &why);
         return false;
     }
-    if (t->conf != NULL)
+    if (t->conf != NULL && t->spi_in == 0) /* a rival's request is about the same child */
         t->spi_in = world_new_esp_spi(w, sa);
     struct outgoing o;
     struct gap g;
@@ -218,6 +218,7 @@ static void refuse_responder(struct world *w, struct ike_sa *sa, struct finding 
             world_free_esp_spi(w, other->spi_in);
         task_free(other);
     }
+    rival_clear(w, sa);
     ike2_forget_setup(sa);
     sa->state = SA_CLOSING;
     sa->was_never_up = true;
@@ -536,6 +537,7 @@ void ike2_schedule(struct world *w, struct ike_sa *sa)
 
 void ike2_established(struct world *w, struct ike_sa *sa)
 {
+    rival_clear(w, sa);
     ike2_forget_setup(sa);
     ike2_schedule(w, sa);
     reauth_schedule(w, sa);

@@ -251,40 +251,22 @@ static void on_notify_only(struct world *w, struct ike_sa *sa, const struct mess
     }
 }
 
-void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m)
+bool init_accept(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m,
+                 struct finding *why, bool *is_refusal)
 {
     struct setup *s = sa->setup;
-    struct finding why;
     struct notify n;
     struct init_answer a;
-    uint8_t critical;
-    bool is_refusal;
-    s->has_answered = true;
-    message_trail(w, sa->record, m, d->bytes.len, 0);
-    if (!rules_critical(w, m, &critical, &why)) {
-        doubt_refuse(w, sa, &why);
-        return;
-    }
-    if (wire_find(m, PAYLOAD_SA) == NULL) {
-        on_notify_only(w, sa, m);
-        return;
-    }
-    if (!read_answer(w, sa, m, &a, &why, &is_refusal)) {
-        if (is_refusal)
-            doubt_refuse(w, sa, &why);
-        else
-            doubt_note(w, sa, &why);
-        return;
-    }
+    if (!read_answer(w, sa, m, &a, why, is_refusal))
+        return false;
     uint8_t *copy = malloc(d->bytes.len);
-    if (copy == NULL || !take_keys(w, sa, m, &a, &why)) {
+    if (copy == NULL || !take_keys(w, sa, m, &a, why)) {
         if (copy == NULL) {
-            finding_set(&why, CAUSE_RES_MEMORY);
-            why.expected = "room for the answer to IKE_SA_INIT";
+            finding_set(why, CAUSE_RES_MEMORY);
+            why->expected = "room for the answer to IKE_SA_INIT";
         }
         free(copy);
-        doubt_refuse(w, sa, &why);
-        return;
+        return false;
     }
     memcpy(copy, d->bytes.at, d->bytes.len);
     free(s->response);
@@ -316,4 +298,28 @@ void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d,
         r->phase = PHASE_IKE_AUTH;
     }
     auth_send(w, sa);
+    return true;
+}
+
+void init_conclude(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m)
+{
+    struct finding why;
+    uint8_t critical;
+    bool is_refusal;
+    sa->setup->has_answered = true;
+    message_trail(w, sa->record, m, d->bytes.len, 0);
+    if (!rules_critical(w, m, &critical, &why)) {
+        doubt_refuse(w, sa, &why);
+        return;
+    }
+    if (wire_find(m, PAYLOAD_SA) == NULL) {
+        on_notify_only(w, sa, m);
+        return;
+    }
+    if (init_accept(w, sa, d, m, &why, &is_refusal))
+        return;
+    if (is_refusal)
+        doubt_refuse(w, sa, &why);
+    else
+        doubt_note(w, sa, &why);
 }

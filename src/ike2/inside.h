@@ -93,6 +93,26 @@ bool rules_single(struct world *w, const struct message *m, struct finding *why)
 
 /* Keeps and tells it; the attempt goes on as if nothing had come. */
 void doubt_note(struct world *w, struct ike_sa *sa, struct finding *why);
+
+/* ---- rival.c ---- */
+
+/* An answer to IKE_SA_INIT came while we wait for that to IKE_AUTH. */
+void rival_hear(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m);
+bool rival_has_spi(const struct ike_sa *sa, uint64_t spi_r);
+/* Puts the next rival with this SPI in the SA's place, while IKE_AUTH waits; *at begins with 0.
+ * false: there is none. */
+bool rival_next(struct ike_sa *sa, uint64_t spi_r, size_t *at);
+void rival_on_time(struct world *w, struct ike_sa *sa);
+struct instant rival_due(const struct ike_sa *sa);
+/* The record is about the one that was answered. */
+void rival_settle(struct ike_sa *sa, struct record *r);
+void rival_clear(struct world *w, struct ike_sa *sa);
+/* init_answer.c: a whole answer. Sends IKE_AUTH; false: why, and the SA is as before. */
+bool init_accept(struct world *w, struct ike_sa *sa, const struct datagram *d, struct message *m,
+                 struct finding *why, bool *is_refusal);
+/* exchange.c: sends a request again. */
+void exchange_repeat(struct world *w, struct ike_sa *sa, const struct sent *sent, bool is_copy);
+
 /* The same for a message that cannot be read at all. */
 void doubt_unreadable(struct world *w, struct ike_sa *sa, const struct message *m,
                       const struct wire_error *error);

@@ -132,6 +132,8 @@ struct init_try {
     struct ke_pair *ke;
 };
 
+enum { RIVALS_MAX = 3 };
+
 /* What is needed only until the SA stands. */
 struct setup {
     bool borrows_messages; /* responder: they are those of a struct half_open */
@@ -152,6 +154,8 @@ struct setup {
     uint8_t doubt_count;
     uint16_t doubts_seen;
     uint8_t refusal;
+    struct rival *rivals[RIVALS_MAX]; /* further answers to IKE_SA_INIT: rival.c */
+    uint8_t rival_count;
     bool peer_allows_childless;
     uint8_t unreadable; /* answers that our keys do not open */
     struct instant began;

@@ -91,6 +91,7 @@ void world_clear(struct world *w)
     for (size_t i = 0; i < w->row_count; i++)
         if (w->rows[i].sa != NULL) {
             fragment_clear(w, &w->rows[i].sa->joining);
+            rival_clear(w, w->rows[i].sa);
             free_sa(w->rows[i].sa);
         }
     free_records(w);
@@ -309,6 +310,7 @@ void world_drop_sa(struct world *w, struct ike_sa *sa)
     }
     farewell_keep(w, sa);
     fragment_clear(w, &sa->joining);
+    rival_clear(w, sa);
     sa->state = SA_GONE;
     sa->same_next = w->gone;
     w->gone = sa;
@@ -393,6 +395,7 @@ void world_rearm(struct world *w, struct ike_sa *sa)
     if (sa->state == SA_GONE)
         return;
     struct instant due = instant_earlier(sa->deadline, window_due(&sa->window));
+    due = instant_earlier(due, rival_due(sa));
     if (sa->state == SA_UP) {
         if (window_has_room(&sa->window)) {
             due = instant_earlier(due, wish_due(&sa->wishes, w->step.now));

@@ -326,6 +326,19 @@ static bool run_delay(struct script *s)
     return filter(s, FILTER_DELAY);
 }
 
+static bool run_forge(struct script *s)
+{
+    bool keeps_spi = s->count > 4 && strcmp(s->words[4], "same-spi") == 0;
+    if (keeps_spi)
+        s->count = 4;
+    if (!filter(s, FILTER_FORGE))
+        return false;
+    s->sim.filters[s->sim.filter_count - 1].exchange = EXCHANGE_IKE_SA_INIT;
+    s->sim.filters[s->sim.filter_count - 1].response = 1;
+    s->sim.filters[s->sim.filter_count - 1].keeps_spi = keeps_spi;
+    return true;
+}
+
 static bool run_pass(struct script *s)
 {
     sim_filters_clear(&s->sim);
@@ -633,6 +646,7 @@ static const struct command_row rows[] = {
     {"shutdown", 2, run_shutdown},
     {"drop", 3, run_drop},
     {"dup", 3, run_dup},
+    {"forge", 4, run_forge},
     {"delay", 3, run_delay},
     {"pass", 1, run_pass},
     {"nat", 3, run_nat},

@@ -229,6 +229,27 @@ static void log_datagram(struct sim *s, const struct sim_host *from, const struc
             d->remote.port, fate);
 }
 
+/* What somebody makes of an answer to IKE_SA_INIT who has read the request: a whole one, with a
+ * public value and (mostly) an SPI of their own. */
+static void forge(struct sim *s, struct sim_host *from, const struct datagram *d, int64_t delay,
+                  bool keeps_spi)
+{
+    uint8_t octets[2048];
+    struct message m;
+    struct wire_error error;
+    struct datagram forged = *d;
+    const struct payload *ke =
+        wire_parse_message(d->bytes, &m, &error) ? wire_find(&m, PAYLOAD_KE) : NULL;
+    if (ke == NULL || d->bytes.len > sizeof octets)
+        return;
+    memcpy(octets, d->bytes.at, d->bytes.len);
+    if (!keeps_spi)
+        octets[15] ^= 0xff; /* of the responder */
+    octets[ke->offset + WIRE_PAYLOAD_HEADER_LEN + 4 + 7] ^= (uint8_t)(1 + s->next_order % 200);
+    forged.bytes = span_of(octets, d->bytes.len);
+    put_on_wire(s, from, &forged, delay);
+}
+
 static void send_datagram(struct sim_host *from, const struct datagram *d)
 {
     struct sim *s = from->sim;
@@ -269,6 +290,11 @@ static void send_datagram(struct sim_host *from, const struct datagram *d)
         case FILTER_DELAY:
             delay += s->filters[i].delay_ms;
             fate = "(late)";
+            break;
+        case FILTER_FORGE:
+            forge(s, from, d, delay, s->filters[i].keeps_spi);
+            delay += s->filters[i].delay_ms;
+            fate = "(behind a forged one)";
             break;
         }
     }
@@ -647,7 +673,7 @@ void sim_filter(struct sim_host *from, enum filter_kind kind, unsigned count, ui
     if (kept == SIM_FILTERS_MAX)
         abort();
     s->filters[s->filter_count++] =
-        (struct sim_filter){from, kind, count, exchange, response, delay_ms, 0, 0};
+        (struct sim_filter){from, kind, count, exchange, response, delay_ms, 0, 0, false};
 }
 
 void sim_filters_clear(struct sim *s)

@@ -85,7 +85,7 @@ struct sim_host {
     const char *ask_error; /* the next asks fail with this */
 };
 
-enum filter_kind { FILTER_DROP, FILTER_DUPLICATE, FILTER_DELAY };
+enum filter_kind { FILTER_DROP, FILTER_DUPLICATE, FILTER_DELAY, FILTER_FORGE };
 
 /* What happens to datagrams that a host sends. */
 struct sim_filter {
@@ -97,6 +97,7 @@ struct sim_filter {
     int64_t delay_ms;
     uint16_t fragment; /* 0 = any; else only SKF with this number */
     size_t larger;     /* only datagrams with more octets than this, IP and UDP headers included */
+    bool keeps_spi;    /* FILTER_FORGE */
 };
 
 /* What the network does by chance, to each datagram: parts of a thousand. */
