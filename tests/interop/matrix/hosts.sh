@@ -218,11 +218,15 @@ fragments_of() {
     SNIFFING=$!
     wait_for 20 grep -q 'listening on' "$LAB/sniff.err"
 }
-fragments_seen() { # each is more than the 24 octets of a file without packets
-    sleep 0.5
+fragments_are_there() { # each is more than the 24 octets of a file without packets
+    [ "$(wc -c <"$LAB/sniff")" -gt 100 ]
+}
+fragments_seen() { # tcpdump may be late to write on a busy machine
+    local were_seen=yes
+    wait_for 10 fragments_are_there || were_seen=no
     kill "$SNIFFING"
     wait "$SNIFFING" 2>/dev/null || true
-    [ "$(wc -c <"$LAB/sniff")" -gt 100 ] || fail "no message went out in fragments"
+    [ "$were_seen" = yes ] || fail "no message went out in fragments"
 }
 
 # ---- the peer ----
