@@ -270,20 +270,23 @@ def run(lab, namespaces, count, pps, wants_json):
     sent = sum(len(s["sent"]) for s in seen)
     failures = [{"by": h.name, **f} for h in hosts for f in h.failures]
     rekeys = 2 * len(moments)
+    # Where two crossed, each side tells of one replacement: the loser's SA never came into use.
+    told = {kind: sum(h.told[f"{kind}-rekey"] for h in hosts) for kind in ("child", "ike")}
+    crossed = {kind: 2 * sum(m[1] == kind for m in moments) - told[kind] // 2 for kind in told}
     result = {
         "name": "rekey", "value": len(lost), "unit": "packets lost", "limit": 0, "share": (sent - len(lost)) / sent,
         "rekeys": rekeys, "wanted": count // 2 * 2, "failed": len(failures),
         "outbound_most": max(h.out_most for h in hosts), "inbound_most": max(h.in_most for h in hosts),
         "ike_most": max(h.ike_most for h in hosts), "packets": sent, "twice": sum(s["twice"] for s in seen),
         "unsent": sum(s["unsent"] for s in seen), "tun_drops": drops, "polls": sum(h.polled for h in hosts),
-        "child_rekeyings": sum(h.told["child-rekey"] for h in hosts),
-        "ike_rekeyings": sum(h.told["ike-rekey"] for h in hosts), "seconds": round(seconds, 1),
+        "moments_crossed": crossed, "seconds": round(seconds, 1),
         "losses": lost[:50], "failures": failures[:50]}
     if wants_json:
         print(json.dumps(result))
     else:
         print(f"rekeying under load: both sides at the same moments, {pps} packets a second each way\n"
               f"  rekeys asked for       {rekeys} in {result['seconds']} s, by turns CHILD and IKE\n"
+              f"  moments they crossed   {crossed['child']} and {crossed['ike']} of {len(moments)}\n"
               f"  rekeys that failed     {len(failures)}\n"
               f"  packets lost           {len(lost)} of {sent} (limit 0); {drops} before the daemon had them\n"
               f"  SAs of the child       at most {result['outbound_most']} outbound, {result['inbound_most']} inbound a side"
