@@ -691,9 +691,6 @@ void exchange_repeat(struct world *w, struct ike_sa *sa, const struct sent *sent
     struct span octets = arena_copy(&w->arena, span_of(sent->octets, sent->len));
     const struct task *t = task_of_message(sa, sent->id);
     struct record *r = sa->record != NULL ? sa->record : t != NULL ? t->record : NULL;
-    if (!is_copy && fragment_repeat_request(w, sa, sent, 0, r))
-        return;
-    out_send(w, &sa->path, octets);
     for (size_t i = r == NULL ? 0 : r->trail_count; i > 0; i--) {
         struct trail_entry *entry = &r->trail[i - 1];
         if ((entry->flags & (TRAIL_SENT | TRAIL_RESPONSE)) == TRAIL_SENT) {
@@ -701,6 +698,8 @@ void exchange_repeat(struct world *w, struct ike_sa *sa, const struct sent *sent
             break;
         }
     }
+    if (is_copy || !fragment_repeat_request(w, sa, sent, 0, r))
+        out_send(w, &sa->path, octets);
 }
 
 void ike2_on_time(struct world *w, struct ike_sa *sa)

@@ -12,6 +12,7 @@ enum {
     IP4_DEFAULT = 576, /* RFC 7383 2.5.1, and fragment_size = 0 */
     IP6_DEFAULT = 1280,
     LENGTH_AT = 24, /* in IKE's header */
+    SMALL = 576,
     LARGE = 1280,   /* what every IPv6 path carries, and IPv4's in practice */
     PIECE_MIN = 16, /* of content in a fragment, however small the datagram is to be */
     REPEATS_BEFORE_SMALLER = 2,
@@ -190,6 +191,9 @@ bool fragment_repeat_request(struct world *w, struct ike_sa *sa, const struct se
     size_t size = longest + headers_len(&sa->path);
     bool is_told = mtu != 0 && mtu < size; /* by the network: no need to wait */
     if (fragment_size(w, sa) == 0 || (!is_told && (mtu != 0 || repeats < REPEATS_BEFORE_SMALLER)))
+        return false;
+    /* What never was large is not lost for its size: the peer is away. */
+    if (!is_told && count == 1 && size <= SMALL)
         return false;
     if (is_told && mtu < sizes[SIZES - 1])
         mtu = sizes[SIZES - 1]; /* anybody can forge this: never below */
